@@ -1,0 +1,1 @@
+"""Measurement: everything that touches data, torch, files and plots."""
