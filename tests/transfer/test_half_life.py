@@ -1,0 +1,111 @@
+"""Half-lives in tokens and averaging factors."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaling_theory.half_life import (
+    decay_at_batch_ratio,
+    decay_from_half_life,
+    half_life_tokens,
+)
+from scaling_theory.input_errors import InputError
+
+# beta2 at a half-life of 10 million tokens with sequences of 512 tokens (arXiv 2507.07101).
+PUBLISHED = {
+    1: 0.999965,
+    4: 0.999858,
+    16: 0.999432,
+    64: 0.997731,
+    256: 0.990956,
+    1024: 0.964312,
+    4096: 0.864708,
+}
+
+
+@pytest.mark.parametrize(("batch", "beta2"), PUBLISHED.items())
+def test_published_table(batch: int, beta2: float) -> None:
+    """Another library: the table of the article, printed to six digits (half a unit each)."""
+    assert decay_from_half_life(10e6, batch * 512).beta == pytest.approx(beta2, abs=5e-7)
+
+
+def test_planted_error_is_caught() -> None:
+    """Negative control: a half-life 1 % too long misses the table."""
+    assert decay_from_half_life(10.1e6, 4096 * 512).beta != pytest.approx(0.864708, abs=5e-7)
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(16, 0.851), (32, 0.725), (100, 0.366)])
+def test_power_form(ratio: float, expected: float) -> None:
+    """Closed form: 0.99^kappa, printed to three digits."""
+    assert decay_at_batch_ratio(0.99, ratio).beta == pytest.approx(expected, abs=5e-4)
+
+
+def test_half_life_of_a_usual_setting() -> None:
+    """Closed form: beta2 = 0.95 at 512 sequences of 1024 is 7.085 million tokens."""
+    assert half_life_tokens(0.95, 512 * 1024) == pytest.approx(7.085e6, rel=1e-4)
+    assert half_life_tokens(0.0, 512) == 0.0
+
+
+@given(st.floats(1e-3, 0.999999), st.floats(1e-3, 1e3))
+def test_halving_by_brute_force(beta: float, ratio: float) -> None:
+    """Brute force: beta^(t / tokens per step) is one half, before and after the batch changes."""
+    tokens = 4096.0
+    half_life = half_life_tokens(beta, tokens)
+    # ln(1/2) is reproduced to a few roundings; the power amplifies by ln 2 < 1.
+    assert beta ** (half_life / tokens) == pytest.approx(0.5, rel=1e-9)
+    moved = decay_at_batch_ratio(beta, ratio)
+    if 1e-300 < moved.beta < 1:
+        assert half_life_tokens(moved.beta, tokens * ratio) == pytest.approx(half_life, rel=1e-6)
+
+
+def test_complement_keeps_its_digits_near_one() -> None:
+    """Closed form: 1 - beta = ln2 * tokens / half-life to first order, where 1 - beta cancels."""
+    decay = decay_from_half_life(1e15, 1.0)
+    assert decay.complement == pytest.approx(0.6931471805599453e-15, rel=1e-12)
+
+
+def test_clamping_says_so() -> None:
+    """Closed form: a bound replaces the value and keeps what it replaced."""
+    free = decay_from_half_life(10e6, 4096 * 512, floor=0.5)
+    assert not free.clamped
+    low = decay_from_half_life(10e6, 4096 * 512, floor=0.9)
+    assert low.clamped
+    assert (low.beta, low.bound) == (0.9, 0.9)
+    assert low.unclamped == pytest.approx(0.864708, abs=5e-7)
+    high = decay_at_batch_ratio(0.95, 1 / 1024, ceiling=0.999)
+    assert (high.beta, high.bound, high.clamped) == (0.999, 0.999, True)
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_factor_outside_its_range_is_refused(beta: float) -> None:
+    """Closed form: averaging factors lie in [0, 1)."""
+    with pytest.raises(InputError, match=r"\[0, 1\) is wanted"):
+        decay_at_batch_ratio(beta, 2)
+    with pytest.raises(InputError):
+        half_life_tokens(beta, 512)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_nonsense_half_lives_and_batches_are_refused(value: float) -> None:
+    """Closed form: half-life, tokens and ratios are finite and positive."""
+    with pytest.raises(InputError):
+        decay_from_half_life(value, 512)
+    with pytest.raises(InputError):
+        decay_from_half_life(1e6, value)
+    with pytest.raises(InputError):
+        decay_at_batch_ratio(0.9, value)
+
+
+def test_indistinguishable_from_one_is_refused_unless_bounded() -> None:
+    """Closed form: 2^(-1e-17) rounds to 1, which is not an averaging factor."""
+    with pytest.raises(InputError, match="cannot tell from 0"):
+        decay_from_half_life(1e17, 1.0)
+    assert decay_from_half_life(1e17, 1.0, ceiling=0.9999).clamped
+
+
+def test_bounds_in_the_wrong_order_are_refused() -> None:
+    """Closed form: floor <= ceiling."""
+    with pytest.raises(InputError, match="lower one first"):
+        decay_at_batch_ratio(0.9, 2, floor=0.9, ceiling=0.5)
