@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import expm1, inf, log, log2
 
-from scaling_theory.input_errors import InputError, require_decay, require_positive
+from scaling_theory.errors import InputError, require_decay, require_positive
 
 _LN2 = log(2.0)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import isfinite, prod
 from typing import Literal, get_args
 
-from scaling_theory.input_errors import InputError
+from scaling_theory.errors import InputError
 
 Unit = Literal["seq", "tok", "ex", "bare"]
 UNITS: tuple[Unit, ...] = get_args(Unit)

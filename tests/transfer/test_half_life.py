@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling_theory.errors import InputError
 from scaling_theory.half_life import (
     decay_at_batch_ratio,
     decay_from_half_life,
     half_life_tokens,
 )
-from scaling_theory.input_errors import InputError
 
 # beta2 at a half-life of 10 million tokens with sequences of 512 tokens (arXiv 2507.07101).
 PUBLISHED = {

@@ -1,4 +1,4 @@
-"""The error every module here raises when the caller's input cannot be used."""
+"""The error of a caller who must change the input, and the checks that raise it."""
 
 from __future__ import annotations
 
