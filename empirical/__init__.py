@@ -1,1 +1,1 @@
-"""Measurement: everything that touches data, torch, files and plots."""
+"""Everything that touches data, torch, files and plots: train, measure, check, show."""
