@@ -121,7 +121,7 @@ def sequence_losses(
     Every sequence has the same T, so the mean over sequences is also the mean over tokens.
     """
     logits_BxTxV = model(inputs_BxT)
-    losses_BxT = functional.cross_entropy(
-        logits_BxTxV.transpose(1, 2), targets_BxT, reduction="none"
+    losses = functional.cross_entropy(
+        logits_BxTxV.flatten(0, 1), targets_BxT.flatten(), reduction="none"
     )
-    return losses_BxT.mean(dim=1)
+    return losses.view(targets_BxT.shape).mean(dim=1)
