@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from empirical.cli.errors import report_interrupt, report_wrong_use
 from empirical.errors import UsageError
+from scaling_theory.errors import InputError
 
 # In the order of `--help`. Each module has `register(app)` and imports nothing heavy at its top.
-VERBS: tuple[str, ...] = ()
+VERBS = ("demo",)
 
 
 def _show_version(wanted: bool) -> None:
@@ -39,7 +40,6 @@ def build_app() -> typer.Typer:
     # Plain help text: rich's panels would add a third to the start-up time of `--help`.
     app = typer.Typer(
         name="scaling-theory",
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -59,16 +59,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(build_app())
     try:
         status = command.main(arguments, prog_name="scaling-theory", standalone_mode=False)
-    except UsageError as error:
+    except (UsageError, InputError) as error:
         return report_wrong_use(str(error))
     except typer.TyperException as error:
-        return report_wrong_use(f"{error.format_message()} (see scaling-theory --help)")
+        return report_wrong_use(f"{error.format_message()} (add --help to see what is wanted)")
     except (KeyboardInterrupt, typer.Abort):
         return report_interrupt()
     # typer turns an interrupt inside a verb into the status 130.
     if status == 130:
         return report_interrupt()
-    return cast(int, status) if isinstance(status, int) else 0
+    return status if isinstance(status, int) else 0
 
 
 def main() -> None:

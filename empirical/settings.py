@@ -1,0 +1,94 @@
+"""From settings as they were typed to a checked model, or to one line that says what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from empirical.errors import UsageError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(
+    model: type[Model], settings: Mapping[str, object], sources: Mapping[str, str]
+) -> Model:
+    """`settings` as an instance of `model`.
+
+    Args:
+        model: a pydantic model.
+        settings: values by field name.
+        sources: how the user knows a field, such as "--seed" or "seed in run.toml"; a field that
+            is not here goes by its own name.
+
+    Raises:
+        UsageError: the first thing that does not fit.
+    """
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        raise UsageError(first_problem(error, sources)) from None
+
+
+def first_problem(error: ValidationError, sources: Mapping[str, str] | None = None) -> str:
+    """The first of the problems in one line: what came, what was wanted, what to do."""
+    problems = error.errors()
+    first, others = problems[0], len(problems) - 1
+    more = f" ({others} more after this one)" if others else ""
+    return _in_words(first, sources or {}) + more
+
+
+def _in_words(problem: ErrorDetails, sources: Mapping[str, str]) -> str:
+    wanted = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        # The model's own check of fields against each other: its message is complete.
+        return wanted
+    field = str(problem["loc"][0])
+    wanted = wanted.replace("Input should be", "wanted a value")
+    source = sources.get(field, field)
+    return f"got {_shown(problem['input'])} for {source}, {wanted}; change {source}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read_settings(path: Path, model: type[BaseModel]) -> dict[str, object]:
+    """The settings of a TOML file; a hyphen in a key counts as an underscore.
+
+    Raises:
+        UsageError: the file cannot be read, is not TOML, or has a key that `model` does not have.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the settings {path} ({error.strerror}); name a TOML file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the settings {path} are not TOML ({error}); correct that place in the file"
+        ) from None
+    known = tuple(model.model_fields)
+    settings: dict[str, object] = {}
+    for key, value in found.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise UsageError(f"unknown key {key!r} in {path}, {_nearest(name, known)}")
+        if name in settings:
+            raise UsageError(f"{path} has {name} twice, with - and with _; keep one")
+        settings[name] = value
+    return settings
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1)
+    guess = f"perhaps {near[0]!r} was meant; " if near else ""
+    return f"{guess}wanted one of {', '.join(known)}"
