@@ -1,0 +1,63 @@
+"""Is an expression zero? Refuted by numbers first, then proved by algebra."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+__all__ = ["falsify", "proves_zero", "sample_point"]
+
+# Distinct values near one: large enough to matter, small enough that no exponential overflows.
+_VALUES = (
+    sp.Rational(7, 5),
+    sp.Rational(5, 6),
+    sp.Rational(11, 9),
+    sp.Rational(3, 4),
+    sp.Rational(13, 8),
+    sp.Rational(9, 10),
+    sp.Rational(17, 11),
+    sp.Rational(4, 7),
+    sp.Rational(19, 12),
+    sp.Rational(2, 3),
+    sp.Rational(23, 13),
+)
+_DIGITS = 30
+_NOISE = sp.Float("1e-20")
+
+
+def _unknowns(expression: sp.Expr) -> list[sp.Expr]:
+    """Free symbols and indexed elements, in an order that does not depend on hashing."""
+    indexed = expression.atoms(sp.Indexed)
+    inside = {symbol for element in indexed for symbol in element.free_symbols}
+    bare = {symbol for symbol in expression.free_symbols if symbol not in inside}
+    return sorted(bare - indexed, key=str) + sorted(indexed, key=str)
+
+
+def sample_point(expression: sp.Expr, shift: int) -> dict[sp.Expr, sp.Rational]:
+    """A rational value for every unknown; negative integers of `shift` are never produced."""
+    return {
+        unknown: _VALUES[(index + shift) % len(_VALUES)] + sp.Rational(index, 101)
+        for index, unknown in enumerate(_unknowns(expression))
+    }
+
+
+def falsify(expression: sp.Expr, points: int = 2) -> sp.Expr | None:
+    """The value of the expression at the first of a few rational points where it is not zero.
+
+    None if every point gives zero, or if it cannot be evaluated there (then only the proof
+    decides). Thirty digits are carried, and 1e-20 of them are believed.
+    """
+    for shift in range(0, 5 * points, 5):
+        value = expression.subs(sample_point(expression, shift)).evalf(_DIGITS)
+        if value.is_number and value.is_finite and abs(value) > _NOISE:
+            return value.evalf(6)
+    return None
+
+
+def proves_zero(expression: sp.Expr) -> bool:
+    """True if one of sympy's exact reductions turns the expression into 0."""
+    if expression == 0:
+        return True
+    for reduce in (sp.expand, sp.cancel, sp.simplify):
+        if reduce(expression) == 0:
+            return True
+    return bool(sp.simplify(sp.expand(sp.radsimp(expression))) == 0)

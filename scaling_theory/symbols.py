@@ -1,0 +1,131 @@
+"""Every symbol once: assumptions, LaTeX, meaning and unit.
+
+Units: [L] is that of the loss, [p] of a parameter, so a gradient has [L/p]; "seq" counts
+sequences (or whatever one sample is, as long as B and sigma^2 use the same one); 1 is a pure
+number. Never a bare beta: the articles' beta is `attenuation`, Adam owns beta1 and beta2.
+Imports sympy, so nothing on the numeric path imports this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+__all__ = ["LATEX", "SYMBOLS", "SymbolEntry"]
+
+
+@dataclass(frozen=True)
+class SymbolEntry:
+    """A symbol (or an indexed family, one value per coordinate) and what it stands for."""
+
+    symbol: sp.Symbol | sp.IndexedBase
+    latex: str
+    meaning: str
+    unit: str
+
+
+SYMBOLS: dict[str, SymbolEntry] = {}
+
+
+def _declare(name: str, latex: str, meaning: str, unit: str, **assumptions: bool) -> sp.Symbol:
+    symbol = sp.Symbol(name, **(assumptions or {"positive": True}))
+    SYMBOLS[name] = SymbolEntry(symbol, latex, meaning, unit)
+    return symbol
+
+
+def _family(name: str, latex: str, meaning: str, unit: str, **assumptions: bool) -> sp.IndexedBase:
+    base = sp.IndexedBase(sp.Symbol(name, **(assumptions or {"real": True})))
+    SYMBOLS[name] = SymbolEntry(base, latex, meaning, unit)
+    return base
+
+
+# Counting
+N = _declare("N", "N", "number of coordinates (parameters)", "1", integer=True, positive=True)
+i = _declare("i", "i", "a coordinate", "1", integer=True, positive=True)
+j = _declare("j", "j", "another coordinate", "1", integer=True, positive=True)
+n = _declare("n", "n", "number of steps, or rows of a matrix", "1", integer=True, positive=True)
+m = _declare("m", "m", "columns of a matrix", "1", integer=True, positive=True)
+
+# One value per coordinate
+g_ = _family("g_", "g", "true gradient of coordinate i", "L/p")
+sigma_ = _family("sigma_", r"\sigma", "noise of one sequence's gradient", "L/p", positive=True)
+H_ = _family("H_", "H", "Hessian of the loss", "L/p^2")
+Sigma_ = _family("Sigma_", r"\Sigma", "covariance of one sequence's gradient", "L^2/p^2")
+R_ = _family("R_", "R", "correlation of the gradient noise", "1")
+u_ = _family("u_", "u", "update direction without noise, softsign(g_i, epsilon)", "1")
+mu_ = _family("mu_", r"\mu", "mean update of coordinate i", "1")
+V_ = _family("V_", "V", "variance of the update of coordinate i", "1")
+A_ = _family("A_", "A", "gain of coordinate i, the derivative of mu_i by g_i", "p/L")
+
+# One coordinate
+g = _declare("g", "g", "true gradient of one coordinate", "L/p", real=True)
+sigma = _declare("sigma", r"\sigma", "noise of one sequence's gradient, one coordinate", "L/p")
+s = _declare("s", "s", "noise of a batch gradient, sigma / sqrt(B)", "L/p")
+epsilon = _declare("epsilon", r"\epsilon", "epsilon inside the root, sqrt(x^2 + epsilon^2)", "L/p")
+x = _declare("x", "x", "batch gradient of one coordinate", "L/p", real=True)
+z = _declare("z", "z", "standard normal variable", "1", real=True)
+a = _declare("a", "a", "signal over noise, g / s", "1", real=True)
+b = _declare("b", "b", "epsilon over noise, epsilon / s", "1")
+y = _declare("y", "y", "variable of integration in (0, 1)", "1")
+t = _declare("t", "t", "variable of integration", "p/L")
+k = _declare("k", "k", "slope of an S-curve at 0, or a frequency", "p/L")
+p = _declare("p", "p", "parameter of a transform", "1")
+q = _declare("q", "q", "parameter of a generating function", "1", real=True)
+mu = _declare("mu", r"\mu", "mean update of one coordinate", "1", real=True)
+r = _declare("r", "r", "correlation of the noise of two coordinates", "1", real=True)
+
+# The update and its law
+eta = _declare("eta", r"\eta", "learning rate", "p/u")
+eta_star = _declare("eta_star", r"\eta^*", "optimal learning rate of one step", "p/u")
+eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate over B", "p/u")
+eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")
+eta_peak = _declare("eta_peak", r"\eta_{\mathrm{peak}}", "eta* at the peak of a surge", "p/u")
+descent = _declare("descent", "d", "E[u]^T g, descent per unit of learning rate", "L u/p")
+curvature = _declare("curvature", "C", "E[u^T H u], curvature along the update", "L u^2/p^2")
+drop = _declare("drop", r"\Delta\mathcal{L}", "expected loss drop at eta*", "L")
+drop_max = _declare("drop_max", r"\Delta\mathcal{L}_{\max}", "loss drop at infinite batch", "L")
+S = _declare("S", "S", "optimizer steps to a goal", "1")
+S_min = _declare("S_min", r"S_{\min}", "steps to the goal at infinite batch", "1")
+E = _declare("E", "E", "sequences to a goal, B S", "seq")
+E_min = _declare("E_min", r"E_{\min}", "sequences to the goal at vanishing batch", "seq")
+
+# Batch sizes
+B = _declare("B", "B", "batch size", "seq")
+B_noise = _declare(
+    "B_noise", r"\mathcal{B}_{\mathrm{noise}}", "SGD noise scale Tr(Sigma H) / g^T H g", "seq"
+)
+B_simple = _declare(
+    "B_simple", r"\mathcal{B}_{\mathrm{simple}}", "simple noise scale Tr Sigma / g^T g", "seq"
+)
+B_n = _declare("B_n", "B_n", "efficiency scale K T / Q: half of the largest loss drop", "seq")
+B_surge = _declare(
+    "B_surge", r"B_{\mathrm{Surge}}", "noise batch of the Surge paper, K T / (Q - T)", "seq"
+)
+B_peak = _declare("B_peak", r"B_{\mathrm{peak}}", "batch of the largest eta*", "seq")
+B_epsilon = _declare("B_epsilon", r"B_\epsilon", "crossover batch (sigma / epsilon)^2", "seq")
+K = _declare("K", "K", "saturation batch c kappa^2", "seq")
+kappa2 = _declare(
+    "kappa2", r"\kappa^2", "noise-to-signal ratio, sum sigma^2 / sum (g^2 + epsilon^2)", "seq"
+)
+c = _declare("c", "c", "shape constant: pi / 2 (erf) or 1 (mean field)", "1")
+attenuation = _declare("attenuation", r"\beta", "(1 + K / B)^(-1/2), noise damping of u", "1")
+beta_noise = _declare(
+    "beta_noise", r"\beta_{\mathrm{noise}}", "attenuation at the largest eta*", "1"
+)
+
+# The scalars of the canonical law
+T = _declare("T", "T", "trace of the Hessian over noisy coordinates", "L/p^2")
+Q = _declare("Q", "Q", "curvature along u, u^T H u", "L u^2/p^2")
+A = _declare("A", "A", "descent along u, u^T g", "L u/p")
+
+# Moving averages and weight decay
+beta1 = _declare("beta1", r"\beta_1", "averaging factor of the gradient", "1")
+beta2 = _declare("beta2", r"\beta_2", "averaging factor of its square", "1")
+rho = _declare("rho", r"\rho", "(1 - beta1) / (1 + beta1), noise left by the average", "1")
+snr = _declare("snr", r"\mathrm{SNR}", "signal-to-noise ratio of the batch gradient", "1")
+decay = _declare("decay", r"\lambda", "decoupled weight decay", "1/p")
+
+LATEX: dict[sp.Symbol, str] = {
+    getattr(entry.symbol, "label", entry.symbol): entry.latex for entry in SYMBOLS.values()
+}
