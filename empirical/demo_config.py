@@ -8,7 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from empirical.settings import checked, first_problem, read_settings
 from empirical.train.configuration import (
@@ -55,55 +62,76 @@ class DemoConfig(FrozenModel):
     """One demo run. Batch sizes and the pool count sequences; ε is in units of the rms σ."""
 
     text: Annotated[tuple[Path, ...], BeforeValidator(_one_or_many)] = Field(
-        (), description="text files to train on; none: the Python standard library's source"
+        default=(), description="text files to train on; none: the Python standard library's source"
     )
-    out: Path = Field(Path("runs/demo"), description="directory of the report")
-    overwrite: bool = Field(False, description="replace the report of an earlier run in --out")
-    verbose: bool = Field(False, description="say more while it runs")
-    preset: Literal["default", "tiny"] = Field("default", description="size of the whole run")
-    seed: NonNegativeInt = Field(0, description="of initial weights, batches and estimates")
+    out: Path = Field(default=Path("runs/demo"), description="directory of the report")
+    overwrite: bool = Field(
+        default=False, description="replace the report of an earlier run in --out"
+    )
+    verbose: bool = Field(default=False, description="say more while it runs")
+    preset: Literal["default", "tiny"] = Field(
+        default="default", description="size of the whole run"
+    )
+    seed: NonNegativeInt = Field(default=0, description="of initial weights, batches and estimates")
 
-    context: PositiveInt = Field(64, description="bytes that the network sees at once")
-    width: PositiveInt = Field(64, description="of the residual stream")
-    depth: PositiveInt = Field(2, description="number of transformer blocks")
-    heads: PositiveInt = Field(4, description="attention heads; they divide the width")
-    tie_weights: bool = Field(False, description="share input and output embedding")
+    context: PositiveInt = Field(default=64, description="bytes that the network sees at once")
+    width: PositiveInt = Field(default=64, description="of the residual stream")
+    depth: PositiveInt = Field(default=2, description="number of transformer blocks")
+    heads: PositiveInt = Field(default=4, description="attention heads; they divide the width")
+    tie_weights: bool = Field(default=False, description="share input and output embedding")
 
     optimizer: Literal["adamw", "sgd", "softsignsgd"] = Field(
-        "adamw", description="that trains the network"
+        default="adamw", description="that trains the network"
     )
     optimizer_epsilon: NonNegativeFloat = Field(
-        1e-8, description="its ε: of AdamW outside the root, of SoftSignSGD inside"
+        default=1e-8, description="its ε: of AdamW outside the root, of SoftSignSGD inside"
     )
-    lr: PositiveFloat = Field(3e-3, description="learning rate of the training, after warm-up")
-    warmup_steps: NonNegativeInt = Field(100, description="training steps of rising rate")
-    train_batch_size: PositiveInt = Field(16, description="of the training, in sequences")
-    steps: PositiveInt = Field(1500, description="training steps until the late checkpoint")
-    early_step: PositiveInt = Field(100, description="training step of the early checkpoint")
+    lr: PositiveFloat = Field(
+        default=3e-3, description="learning rate of the training, after warm-up"
+    )
+    warmup_steps: NonNegativeInt = Field(default=100, description="training steps of rising rate")
+    train_batch_size: PositiveInt = Field(default=16, description="of the training, in sequences")
+    steps: PositiveInt = Field(default=1500, description="training steps until the late checkpoint")
+    early_step: PositiveInt = Field(
+        default=100, description="training step of the early checkpoint"
+    )
 
     batch_size: Annotated[
         tuple[PositiveInt, ...], Field(min_length=1), BeforeValidator(_one_or_many)
     ] = Field(
-        (1, 4, 16, 64, 256, 1024), description="to predict and measure at, in sequences; repeatable"
+        default=(1, 4, 16, 64, 256, 1024),
+        description="to predict and measure at, in sequences; repeatable",
     )
     epsilon_ratio: Annotated[
         tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_one_or_many)
     ] = Field(
-        (0.0, 0.1, 1.0, 30.0), description="softsign ε over the rms σ per sequence; repeatable"
+        default=(0.0, 0.1, 1.0, 30.0),
+        description="softsign ε over the rms σ per sequence; repeatable",
     )
     pool: Annotated[int, Field(ge=2)] = Field(
-        2048, description="sequences of the pool that stands for the population"
+        default=2048, description="sequences of the pool that stands for the population"
     )
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="to compute on")
-    dtype: Literal["float32", "float64"] = Field("float32", description="of the network")
-    compile: bool = Field(False, description="compile the training step")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="to compute on"
+    )
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="of the network")
+    compile: bool = Field(default=False, description="compile the training step")
     workers: PositiveInt | None = Field(
-        None, description="processor threads; none given: as many as there are cores"
+        default=None, description="processor threads; none given: as many as there are cores"
     )
     max_memory: Annotated[PositiveInt | None, BeforeValidator(bytes_from_text)] = Field(
-        None, description="most memory for the gradients of the pool, e.g. 2GB"
+        default=None, description="most memory for the gradients of the pool, e.g. 2GB"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """pydantic takes true for 1; who wrote `steps = true` did not mean one step."""
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("wanted a number, a text or a list")
+        return value
 
     @field_validator("batch_size", "epsilon_ratio")
     @classmethod

@@ -39,7 +39,7 @@ def checked(
 def first_problem(error: ValidationError, sources: Mapping[str, str] | None = None) -> str:
     """The first of the problems in one line: what came, what was wanted, what to do."""
     problems = error.errors()
-    first, others = problems[0], len(problems) - 1
+    first, others = problems[0], len({problem["loc"][:1] for problem in problems}) - 1
     more = f" ({others} more after this one)" if others else ""
     return _in_words(first, sources or {}) + more
 
@@ -50,7 +50,7 @@ def _in_words(problem: ErrorDetails, sources: Mapping[str, str]) -> str:
         # The model's own check of fields against each other: its message is complete.
         return wanted
     field = str(problem["loc"][0])
-    wanted = wanted.replace("Input should be", "wanted a value")
+    wanted = wanted.replace("Input should be", "wanted")
     source = sources.get(field, field)
     return f"got {_shown(problem['input'])} for {source}, {wanted}; change {source}"
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from empirical.demo_config import PRESETS, DemoConfig, resolve_config
-from empirical.destination import RECORD_NAME, check_destination
 
 HELP = """Predict the optimal learning rates of a network trained here, and measure them.
 
@@ -88,16 +87,19 @@ def demo(
     typed = {name: ctx.params[name] for name in DemoConfig.model_fields}
     typed["text"] = (*(text or ()), *(more_text or ()))
     settings = resolve_config({k: v for k, v in typed.items() if v not in (None, ())}, config)
-    # Before the seconds that torch takes to load.
-    check_destination(settings.out, overwrite=settings.overwrite)
 
     from rich.console import Console
+
+    from empirical.report.output import RECORD, prepare_output
+
+    # Before the seconds that torch takes to load.
+    prepare_output(settings.out, settings.overwrite)
 
     from empirical.demo import run_demo
 
     report = run_demo(settings, Console(stderr=as_json))
     if as_json:
-        record = json.loads((settings.out / RECORD_NAME).read_text(encoding="utf-8"))
+        record = json.loads((settings.out / RECORD).read_text(encoding="utf-8"))
         typer.echo(json.dumps({"report": str(report), "summary": record["summary"]}))
 
 

@@ -1,0 +1,79 @@
+"""The program answers at once: what is heavy is imported only by the verb that needs it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from empirical.cli.app import VERBS
+from tests.conftest import PROGRAM, Program
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "scipy.optimize", "matplotlib", "sympy", "jinja2", "safetensors")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def cpu_seconds(*arguments: str) -> float:
+    """Processor time of one run, children of this process only; waiting for a core is not in it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [*PROGRAM, *arguments], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, timeout=60
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def modules_after(*arguments: str) -> set[str]:
+    script = (
+        "import sys\n"
+        "from empirical.cli.app import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        "print(*sorted(sys.modules), sep='\\n', file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), *((verb, "--help") for verb in VERBS)])
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    """Rung: closed form (the list of modules that Python itself keeps)."""
+    arguments = tuple(part.replace("_", "-") for part in arguments)
+    loaded = modules_after(*arguments)
+    assert "empirical.cli.app" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_check_sees_a_heavy_import() -> None:
+    """Rung: negative control (a program that imports matplotlib is caught)."""
+    script = "import matplotlib, sys; print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert not set(out.stdout.split()).isdisjoint(HEAVY)
+
+
+def test_help_takes_less_than_three_tenths_of_a_second() -> None:
+    """Rung: measurement. Half of the time is spare on an idle core; load does not count."""
+    assert statistics.median(cpu_seconds("--help") for _ in range(5)) < 0.3
+
+
+def test_every_verb_has_help_with_an_example(program: Program) -> None:
+    """Rung: closed form (each verb's help names the program at least once more than usage)."""
+    for verb in VERBS:
+        name = verb.replace("_", "-")
+        shown = program(name, "--help")
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stdout.count(f"scaling-theory {name}") >= 2, f"{name} shows no example"
