@@ -1,0 +1,110 @@
+"""Directional curvature by second differences of the loss: two forward passes, no backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from empirical.measure.landscape import Landscape, losses_at
+
+LOSS_CHANGE = {torch.float32: 1e-2, torch.float64: 1e-4}
+"""How far to step: the change of a typical sequence's loss, in nats per token. Rounding (relative
+to h^2 v^T H v) and the fourth derivative then both stay near or below 1e-3 of the result."""
+
+STEP_ROWS = 64
+"""Sequences whose gradients and losses set the step."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A landscape with what is needed to step along directions in it.
+
+    Attributes:
+        landscape: the network over its pool.
+        gradients: gradient of each sequence, [N, P].
+        losses: loss of each sequence at the point itself, [N].
+    """
+
+    landscape: Landscape
+    gradients: Tensor
+    losses: Tensor
+
+
+def surroundings_of(landscape: Landscape, gradients: Tensor) -> Surroundings:
+    """A landscape together with its sequence gradients and the losses at its point."""
+    return Surroundings(landscape, gradients, losses_at(landscape, landscape.point))
+
+
+def slope_along(around: Surroundings, direction: Tensor) -> float:
+    """rms_k |g_k^T v| over the first sequences of the pool, kept away from 0."""
+    rows = around.gradients[:STEP_ROWS]
+    slope = (rows @ direction).square().mean().sqrt()
+    # a direction in which no sequence has a slope still needs a finite step
+    floor = 1e-3 * direction.norm() * rows.norm(dim=1).mean()
+    return max(float(slope), float(floor), torch.finfo(direction.dtype).tiny)
+
+
+def stiffness_along(around: Surroundings, direction: Tensor) -> float:
+    """|v^T H v| / slope^2, at least 1: where it is large, curvature and not slope sets the step.
+
+    Directions of one kind (all sign vectors, all gradient deviations) share it.
+    """
+    slope = slope_along(around, direction)
+    first = torch.arange(min(STEP_ROWS, around.landscape.sequences), device=direction.device)
+    h = LOSS_CHANGE[direction.dtype] / slope
+    curvature = float(second_differences(around, direction, h, first).mean())
+    return max(1.0, abs(curvature) / slope**2)
+
+
+def step_along(around: Surroundings, direction: Tensor, stiffness: float) -> float:
+    """The step h at which a sequence's loss changes by about `LOSS_CHANGE` along the direction.
+
+    h = LOSS_CHANGE / (slope sqrt(stiffness)), so that neither h slope nor sqrt(h^2 v^T H v)
+    exceeds LOSS_CHANGE.
+    """
+    return LOSS_CHANGE[direction.dtype] / (slope_along(around, direction) * stiffness**0.5)
+
+
+def second_differences(
+    around: Surroundings, direction: Tensor, step: float, indices: Tensor | None = None
+) -> Tensor:
+    """v^T H_k v of each sequence k, [n] (None: the whole pool), for a direction v [P].
+
+    (L_k(theta + h v) - 2 L_k(theta) + L_k(theta - h v)) / h^2, in nats per token.
+    """
+    scape = around.landscape
+    here = around.losses if indices is None else around.losses[indices]
+    ahead = losses_at(scape, scape.point + step * direction, indices)
+    behind = losses_at(scape, scape.point - step * direction, indices)
+    # in float64: the differences are small against the losses
+    return (ahead.double() - here.double() + (behind.double() - here.double())) / step**2
+
+
+def curvature_along(around: Surroundings, direction: Tensor) -> float:
+    """v^T H v of the pool's mean loss for one direction v [P]; 0 for v = 0."""
+    if not direction.any():
+        return 0.0
+    step = step_along(around, direction, stiffness_along(around, direction))
+    return float(second_differences(around, direction, step).mean())
+
+
+def curvature_samples(
+    around: Surroundings, directions: Tensor, *, subset: int, rng: torch.Generator
+) -> Tensor:
+    """v_k^T H v_k for each direction [n, P], each on its own random subset of the pool, [n].
+
+    Each value is unbiased for the pool's curvature. A mean over many random directions is more
+    precise for the same work if each sees few sequences than if few of them see the whole pool.
+    The directions are of one kind; the first of them tells how stiff they are.
+    """
+    pool = around.landscape.sequences
+    stiffness = stiffness_along(around, directions[0])
+    values = []
+    for direction in directions:
+        drawn = torch.randint(pool, (subset,), generator=rng, device=rng.device)
+        step = step_along(around, direction, stiffness)
+        differences = second_differences(around, direction, step, drawn.to(direction.device))
+        values.append(differences.mean())
+    return torch.stack(values).cpu()
