@@ -1,0 +1,105 @@
+"""Exact Gaussian moments of softsign: the reference, every coordinate by quadrature.
+
+Own derivation. With x ~ N(g, s^2), a = g / s and b = epsilon / s,
+
+    E[u]   = sqrt(2/pi) a int_0^1 exp(-a^2 y^2 / 2 - b^2 y^2 / (2 (1 - y^2))) dy
+    s gain = sqrt(2/pi)   int_0^1 (1 - a^2 y^2) exp(same) dy
+    E[u^2] = 1 - sqrt(pi/2) b Re w((a + i b) / sqrt(2)),     w the Faddeeva function.
+
+The first follows from 1 / sqrt(r) = (2 / sqrt(pi)) int_0^inf exp(-r t^2) dt and
+y = sqrt(2) s t / sqrt(1 + 2 s^2 t^2); the second is its derivative by g; the third is a Voigt
+profile. Absolute error at most 1e-10 for |a| up to 1e3 and b from 1e-6 to 1e6 (in fact near 1e-12).
+"""
+
+import math
+
+import numpy as np
+from scipy.special import erf, erfc, wofz
+
+from scaling_theory.moments.record import Array, drop_rounding
+
+_NODES = 129
+_STEP = 0.05
+# Beyond y = 9.5 / hypot(a, b) the integrand is below exp(-45) of its value at 0.
+_CUT = 9.5
+# From here on 1 - sqrt(pi/2) b Re w loses digits and the series below has them all.
+_FAR = 30.0
+
+
+def _tanh_sinh() -> tuple[Array, Array, Array]:
+    """Nodes t in (0, 1), 1 - t without cancellation, and weights; double exponential."""
+    x = _STEP * (np.arange(_NODES) - _NODES // 2)
+    node = 1 / (1 + np.exp(-math.pi * np.sinh(x)))
+    rest = 1 / (1 + np.exp(math.pi * np.sinh(x)))
+    return node, rest, _STEP * math.pi * np.cosh(x) * node * rest
+
+
+_RULE = _tanh_sinh()
+
+
+def mean_and_gain(a: Array, b: Array) -> tuple[Array, Array]:
+    """E[u] and s * gain of the softsign at a = g / s, b = epsilon / s >= 0, both [n]."""
+    radius = np.hypot(a, b)
+    cut = np.minimum(1.0, _CUT / np.maximum(radius, _CUT))
+    # Scaling before squaring: a * cut and b * cut never exceed _CUT where they matter.
+    a2, b2 = (a * cut) ** 2, (b * cut) ** 2
+    plain, weighted = np.zeros_like(a), np.zeros_like(a)
+    for node, rest, weight in zip(*_RULE, strict=True):
+        complement = ((1 - cut) + cut * rest) * (1 + cut * node)  # 1 - y^2
+        height = weight * np.exp(-0.5 * node**2 * (a2 + b2 / complement))
+        plain += height
+        weighted += (1 - node**2 * a2) * height
+    factor = math.sqrt(2 / math.pi) * cut
+    return factor * a * plain, factor * weighted
+
+
+def second_moment(a: Array, b: Array) -> Array:
+    """E[u^2] of the softsign at a = g / s, b = epsilon / s >= 0, both [n]."""
+    far = np.hypot(a, b) >= _FAR
+    result = np.empty_like(a)
+    near_a, near_b = a[~far], b[~far]
+    voigt = wofz((near_a + 1j * near_b) / math.sqrt(2)).real
+    result[~far] = 1 - math.sqrt(math.pi / 2) * near_b * voigt
+    result[far] = second_moment_series(a[far], b[far])
+    return result
+
+
+def second_moment_series(a: Array, b: Array, terms: int = 10) -> Array:
+    """Large-argument series of E[u^2]; the first omitted term is (2 terms + 1)!! / hypot^2terms.
+
+    a^2 / (a^2 + b^2) + b Im sum_{k >= 1} (2k - 1)!! zeta^-(2k + 1),  zeta = a + i b.
+    It keeps relative accuracy at large b, where E[u^2] ~ (a^2 + 1) / b^2.
+    """
+    radius = np.hypot(a, b)
+    # b * zeta^-1 stays of order one where zeta^-(2k+1) alone would underflow.
+    inverse = (a - 1j * b) / radius / radius
+    square = inverse**2
+    total = np.zeros_like(inverse)
+    for k in range(terms, 0, -1):
+        total = (total + 1) * (2 * k - 1) * square
+    return (a / radius) ** 2 + (b * inverse * total).imag
+
+
+def sign_moments(a: Array) -> tuple[Array, Array, Array]:
+    """Mean, variance and s * gain at epsilon = 0: erf(a / sqrt 2), 1 - erf^2, sqrt(2/pi) e^-a²/2.
+
+    Source: kexue.fm/archives/10542, the SignSGD mean; arXiv 2405.14578, theorem 2.
+    """
+    size = np.abs(a) / math.sqrt(2)
+    # 1 - erf^2 = erfc (1 + erf) keeps relative accuracy where erf rounds to 1.
+    return (
+        erf(a / math.sqrt(2)),
+        erfc(size) * (1 + erf(size)),
+        math.sqrt(2 / math.pi) * np.exp(-(size**2)),
+    )
+
+
+def exact_moments(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Mean, variance and s * gain of the softsign, all [n], at a = g / s, b = epsilon / s."""
+    mean, variance, gain = sign_moments(a)
+    soft = b > 0
+    if soft.any():
+        mean[soft], gain[soft] = mean_and_gain(a[soft], b[soft])
+        second = second_moment(a[soft], b[soft])
+        variance[soft] = drop_rounding(second - mean[soft] ** 2, second)
+    return mean, variance, gain
