@@ -11,6 +11,7 @@ import typer
 
 from empirical.cli.errors import report_interrupt, report_wrong_use
 from empirical.errors import UsageError
+from scaling_theory import __version__
 from scaling_theory.errors import InputError
 
 # In the order of `--help`. Each module has `register(app)` and imports nothing heavy at its top.
@@ -20,9 +21,7 @@ VERBS = ("demo",)
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
-    from importlib.metadata import version
-
-    typer.echo(f"scaling-theory {version('scaling-theory')}")
+    typer.echo(f"scaling-theory {__version__}")
     raise typer.Exit
 
 
