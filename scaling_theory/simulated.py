@@ -59,7 +59,7 @@ def simulate(
     totals, descents = np.empty(draws), np.empty(draws)
     for start, stop in blocks(draws, size):
         batch = gradient + weights[start:stop] @ statistics.deviations
-        update = rule.apply(batch, epsilon).astype(np.float64, copy=False)
+        update = rule.apply(batch, epsilon)
         totals[start:stop] = along(form, update)
         descents[start:stop] = update @ gradient
         np.add.at(sums, group[start:stop], update)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +20,12 @@ class UpdateRule:
     """
 
     name: str
-    apply: Callable[[ArrayLike, float], NDArray[np.floating]]
+    apply: Callable[[ArrayLike, float], NDArray[Any]]
     moments: Callable[[ArrayLike, ArrayLike, float, str], Moments]
     uses_epsilon: bool
 
 
-def _gradient(x: ArrayLike, epsilon: float) -> NDArray[np.floating]:
+def _gradient(x: ArrayLike, epsilon: float) -> NDArray[Any]:
     array = np.asarray(x)
     return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
 
@@ -35,7 +36,7 @@ def _gradient_moments(g: ArrayLike, s: ArrayLike, epsilon: float, variant: str) 
     return Moments(mean, scale**2, np.where(scale > 0, 1.0, 0.0), scale, variant)
 
 
-def _sign(x: ArrayLike, epsilon: float) -> NDArray[np.floating]:
+def _sign(x: ArrayLike, epsilon: float) -> NDArray[Any]:
     return softsign(x, 0.0)
 
 

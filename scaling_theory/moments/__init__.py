@@ -1,7 +1,7 @@
 """Moments of softsign under Gaussian gradient noise, in named, interchangeable variants.
 
 exact: quadrature and the Faddeeva function, absolute error below 1e-10; the reference.
-exact_bulk: the same numbers to 1e-6 for very long vectors, several times faster, threaded.
+exact_bulk: the same numbers to 1e-6 for very long vectors, several times faster.
 clip: exact moments of clip(x / epsilon, -1, 1) in the place of softsign.
 algebraic: the article's formulas with pi / 2, coordinate by coordinate.
 mean_field_pi_half, mean_field_one: one noise-to-signal ratio (a ratio of means over the last
@@ -14,11 +14,12 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scaling_theory.errors import InputError
 from scaling_theory.moments.algebraic import algebraic_moments, mean_field_moments
 from scaling_theory.moments.bulk import bulk_moments
+from scaling_theory.moments.chunks import Triple, chunked
 from scaling_theory.moments.clip import clip_moments
 from scaling_theory.moments.exact import exact_moments
 from scaling_theory.moments.functions import clipped, softsign, softsign_slope
@@ -26,38 +27,10 @@ from scaling_theory.moments.record import Array, Moments
 
 __all__ = ["VARIANTS", "Moments", "clipped", "softsign", "softsign_moments", "softsign_slope"]
 
-Triple = tuple[Array, Array, Array]
-_CHUNK = 1 << 14
-
-
-def _standardised(
-    moments: Callable[[Array, Array], Triple],
-    function: Callable[[ArrayLike, ArrayLike], NDArray[np.floating]],
-    chunk: int | None,
-) -> Callable[[Array, Array, Array], Triple]:
-    """Turn moments of (a, b) = (g / s, epsilon / s) into moments of (g, s, epsilon)."""
-
-    def of_gradient(g: Array, s: Array, epsilon: Array) -> Triple:
-        mean = np.asarray(function(g, epsilon), dtype=np.float64).ravel()
-        variance, gain = np.zeros_like(mean), np.zeros_like(mean)
-        # The spacing of g near itself hides any noise that g / s or epsilon / s would overflow for.
-        noisy = np.flatnonzero(s.ravel() > np.hypot(g, epsilon).ravel() * 1e-150)
-        step = chunk or max(noisy.size, 1)
-        for start in range(0, noisy.size, step):
-            part = noisy[start : start + step]
-            scale = s.ravel()[part]
-            a, b = g.ravel()[part] / scale, epsilon.ravel()[part] / scale
-            mean[part], variance[part], slope = moments(a, b)
-            gain[part] = slope / scale
-        return mean.reshape(g.shape), variance.reshape(g.shape), gain.reshape(g.shape)
-
-    return of_gradient
-
-
 VARIANTS: dict[str, Callable[[Array, Array, Array], Triple]] = {
-    "exact": _standardised(exact_moments, softsign, _CHUNK),
-    "exact_bulk": _standardised(bulk_moments, softsign, None),
-    "clip": _standardised(clip_moments, clipped, _CHUNK),
+    "exact": chunked(exact_moments, softsign),
+    "exact_bulk": chunked(bulk_moments, softsign),
+    "clip": chunked(clip_moments, clipped),
     "algebraic": algebraic_moments,
     "mean_field_pi_half": partial(mean_field_moments, shape_constant=math.pi / 2),
     "mean_field_one": partial(mean_field_moments, shape_constant=1.0),
@@ -88,11 +61,8 @@ def softsign_moments(
             raise InputError(f"{name} holds {array.min():g}; values >= 0 are wanted")
     full = np.broadcast_arrays(*arrays)
     flat = [np.atleast_1d(array) for array in full]
-    mean, variance, gain = (
-        np.asarray(part, dtype=np.float64).reshape(full[0].shape)
-        for part in VARIANTS[variant](*flat)
-    )
-    gain = np.where(full[1] > 0, gain, 0.0)
+    mean, variance, gain = (part.reshape(full[0].shape) for part in VARIANTS[variant](*flat))
+    gain[full[1] == 0] = 0.0
     for array in (mean, variance, gain):
         array.setflags(write=False)
     return Moments(mean, variance, gain, full[1], variant)

@@ -7,7 +7,6 @@ second moment.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling_theory.moments.functions import softsign, softsign_slope
 from scaling_theory.moments.record import Array
@@ -23,7 +22,7 @@ def algebraic_moments(g: Array, s: Array, epsilon: Array) -> tuple[Array, Array,
     width = np.hypot(epsilon, noise)
     root = np.hypot(g, width)
     safe = np.where(root > 0, root, 1.0)
-    return _double(softsign(g, width)), (noise / safe) ** 2, _double(softsign_slope(g, width))
+    return softsign(g, width), (noise / safe) ** 2, softsign_slope(g, width)
 
 
 def noise_to_signal(g: Array, s: Array, epsilon: Array) -> Array:
@@ -59,9 +58,4 @@ def mean_field_moments(
     share = 1 / (1 + shape_constant * noise_to_signal(g, s, epsilon))  # beta^2
     share = np.where(s > 0, share, 1.0)
     root: Array = np.sqrt(share)
-    mean = _double(softsign(g, epsilon)) * root
-    return mean, 1 - share, root * _double(softsign_slope(g, epsilon))
-
-
-def _double(array: NDArray[np.floating]) -> Array:
-    return array.astype(np.float64, copy=False)
+    return softsign(g, epsilon) * root, 1 - share, root * softsign_slope(g, epsilon)

@@ -11,51 +11,26 @@ r >= 8: the Taylor series of softsign around g, averaged term by term (own deriv
 """
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from scaling_theory.moments.exact import second_moment, sign_moments
+from scaling_theory.moments.exact import second_moment
 from scaling_theory.moments.record import Array, drop_rounding
 
 _FAR = 8.0
 _NODES = 28
 _TERMS = 8
-_CHUNK = 1 << 14
 
 
 def bulk_moments(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Mean, variance and s * gain of the softsign, all [n], at a = g / s, b = epsilon / s.
-
-    Memory beyond input and output stays below ~4 MB per thread; one thread per processor core.
-    The numbers do not depend on the number of threads.
-    """
-    mean, variance, gain = np.empty_like(a), np.empty_like(a), np.empty_like(a)
-
-    def fill(start: int) -> None:
-        part = slice(start, start + _CHUNK)
-        mean[part], variance[part], gain[part] = _chunk(a[part], b[part])
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for _ in pool.map(fill, range(0, a.size, _CHUNK)):
-            pass
-    return mean, variance, gain
-
-
-def _chunk(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    mean, variance, gain = np.empty_like(a), np.empty_like(a), np.empty_like(a)
+    """Mean, variance and s * gain of the softsign, all [n], at a = g / s, b = epsilon / s > 0."""
+    mean, gain = np.empty_like(a), np.empty_like(a)
     radius = np.hypot(a, b)
-    sharp = b == 0
-    near = ~sharp & (radius < _FAR)
-    far = ~sharp & ~near
-    mean[sharp], variance[sharp], gain[sharp] = sign_moments(a[sharp])
+    near, far = np.flatnonzero(radius < _FAR), np.flatnonzero(radius >= _FAR)
     mean[near], gain[near] = _near(a[near], b[near])
     mean[far], gain[far] = legendre_series(a[far], b[far])
-    soft = ~sharp
-    second = second_moment(a[soft], b[soft])
-    variance[soft] = drop_rounding(second - mean[soft] ** 2, second)
-    return mean, variance, gain
+    second = second_moment(a, b)
+    return mean, drop_rounding(second - mean**2, second), gain
 
 
 def _crowded_gauss() -> tuple[Array, Array, Array]:

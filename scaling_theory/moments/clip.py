@@ -5,7 +5,6 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
-from scaling_theory.moments.exact import sign_moments
 from scaling_theory.moments.record import Array, drop_rounding
 
 # Below b = 1 the closed form divides differences of order b^2 by b^2; there Gauss-Legendre on
@@ -15,15 +14,14 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 def clip_moments(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Mean, variance and s * gain, all [n], at a = g / s and b = epsilon / s.
+    """Mean, variance and s * gain, all [n], at a = g / s and b = epsilon / s > 0.
 
     Source: kexue.fm/archives/10563 for the mean; its second moment is integrated there but not
     printed (own derivation, by the same split at x = -epsilon and x = epsilon).
     gain = P(|x| < epsilon) / epsilon.
     """
-    mean, variance, gain = sign_moments(a)
-    small = (b > 0) & (b < _SMALL)
-    large = b >= _SMALL
+    mean, variance, gain = np.empty_like(a), np.empty_like(a), np.empty_like(a)
+    small, large = np.flatnonzero(b < _SMALL), np.flatnonzero(b >= _SMALL)
     mean[small], variance[small], gain[small] = _by_quadrature(a[small], b[small])
     mean[large], variance[large], gain[large] = _closed_form(a[large], b[large])
     return mean, variance, gain

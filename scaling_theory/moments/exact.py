@@ -14,7 +14,7 @@ profile. Absolute error at most 1e-10 for |a| up to 1e3 and b from 1e-6 to 1e6 (
 import math
 
 import numpy as np
-from scipy.special import erf, erfc, wofz
+from scipy.special import wofz
 
 from scaling_theory.moments.record import Array, drop_rounding
 
@@ -80,26 +80,8 @@ def second_moment_series(a: Array, b: Array, terms: int = 10) -> Array:
     return (a / radius) ** 2 + (b * inverse * total).imag
 
 
-def sign_moments(a: Array) -> tuple[Array, Array, Array]:
-    """Mean, variance and s * gain at epsilon = 0: erf(a / sqrt 2), 1 - erf^2, sqrt(2/pi) e^-a²/2.
-
-    Source: kexue.fm/archives/10542, the SignSGD mean; arXiv 2405.14578, theorem 2.
-    """
-    size = np.abs(a) / math.sqrt(2)
-    # 1 - erf^2 = erfc (1 + erf) keeps relative accuracy where erf rounds to 1.
-    return (
-        erf(a / math.sqrt(2)),
-        erfc(size) * (1 + erf(size)),
-        math.sqrt(2 / math.pi) * np.exp(-(size**2)),
-    )
-
-
 def exact_moments(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Mean, variance and s * gain of the softsign, all [n], at a = g / s, b = epsilon / s."""
-    mean, variance, gain = sign_moments(a)
-    soft = b > 0
-    if soft.any():
-        mean[soft], gain[soft] = mean_and_gain(a[soft], b[soft])
-        second = second_moment(a[soft], b[soft])
-        variance[soft] = drop_rounding(second - mean[soft] ** 2, second)
-    return mean, variance, gain
+    """Mean, variance and s * gain of the softsign, all [n], at a = g / s, b = epsilon / s > 0."""
+    mean, gain = mean_and_gain(a, b)
+    second = second_moment(a, b)
+    return mean, drop_rounding(second - mean**2, second), gain
