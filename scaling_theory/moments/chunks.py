@@ -20,8 +20,8 @@ _CHUNK = 1 << 14
 _NO_NOISE = 1e-150
 
 
-def sign_moments(a: Array) -> Triple:
-    """Mean, variance and s * gain at epsilon = 0: erf(a / sqrt 2), 1 - erf^2, sqrt(2/pi) e^-a²/2.
+def sign_moments(a: Array, b: Array) -> Triple:
+    """Mean, variance and s * gain at b = 0: erf(a / sqrt 2), 1 - erf^2, sqrt(2 / pi) e^(-a^2 / 2).
 
     Source: kexue.fm/archives/10542, the SignSGD mean; arXiv 2405.14578, theorem 2.
     """
