@@ -26,7 +26,7 @@ def softsign(gradient: Tensor, epsilon: float) -> Tensor:
     # An epsilon that this type would round to nothing is 0 here: else 0 / 0 where g = 0.
     if epsilon < torch.finfo(gradient.dtype).tiny:
         return gradient.sign()
-    return gradient / torch.hypot(gradient, torch.full_like(gradient, epsilon))
+    return gradient / torch.hypot(gradient, gradient.new_full((), epsilon))
 
 
 class SoftSignSGD(Optimizer):
