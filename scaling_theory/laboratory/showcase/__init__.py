@@ -1,0 +1,1 @@
+"""Tables computed in the laboratory that show where each law holds and where it breaks."""
