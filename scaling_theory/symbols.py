@@ -45,6 +45,7 @@ N = _declare("N", "N", "number of coordinates (parameters)", "1", integer=True, 
 i = _declare("i", "i", "a coordinate", "1", integer=True, positive=True)
 j = _declare("j", "j", "another coordinate", "1", integer=True, positive=True)
 n = _declare("n", "n", "number of steps, or rows of a matrix", "1", integer=True, positive=True)
+n_new = _declare("n_new", "n'", "number of steps at the new batch size", "1")
 m = _declare("m", "m", "columns of a matrix", "1", integer=True, positive=True)
 
 # One value per coordinate
@@ -56,12 +57,14 @@ R_ = _family("R_", "R", "correlation of the gradient noise", "1")
 u_ = _family("u_", "u", "update direction without noise, softsign(g_i, epsilon)", "1")
 mu_ = _family("mu_", r"\mu", "mean update of coordinate i", "1")
 V_ = _family("V_", "V", "variance of the update of coordinate i", "1")
+C_ = _family("C_", r"\mathrm{Cov}(u)", "covariance of the update", "u^2")
 A_ = _family("A_", "A", "gain of coordinate i, the derivative of mu_i by g_i", "p/L")
 
 # One coordinate
 g = _declare("g", "g", "true gradient of one coordinate", "L/p", real=True)
 sigma = _declare("sigma", r"\sigma", "noise of one sequence's gradient, one coordinate", "L/p")
 s = _declare("s", "s", "noise of a batch gradient, sigma / sqrt(B)", "L/p")
+epsilon_new = _declare("epsilon_new", r"\epsilon'", "epsilon at the new batch size", "L/p")
 epsilon = _declare("epsilon", r"\epsilon", "epsilon inside the root, sqrt(x^2 + epsilon^2)", "L/p")
 x = _declare("x", "x", "batch gradient of one coordinate", "L/p", real=True)
 z = _declare("z", "z", "standard normal variable", "1", real=True)
@@ -72,18 +75,26 @@ t = _declare("t", "t", "variable of integration", "p/L")
 k = _declare("k", "k", "slope of an S-curve at 0, or a frequency", "p/L")
 p = _declare("p", "p", "parameter of a transform", "1")
 q = _declare("q", "q", "parameter of a generating function", "1", real=True)
+V = _declare("V", "V", "variance of the update of one coordinate", "1")
+worst = _declare("worst", r"\max|\mathrm{error}|", "largest error of an approximation", "1")
 mu = _declare("mu", r"\mu", "mean update of one coordinate", "1", real=True)
 r = _declare("r", "r", "correlation of the noise of two coordinates", "1", real=True)
 
 # The update and its law
 eta = _declare("eta", r"\eta", "learning rate", "p/u")
+eta_0 = _declare("eta_0", r"\eta_0", "a known good learning rate, at batch B_0", "p/u")
 eta_star = _declare("eta_star", r"\eta^*", "optimal learning rate of one step", "p/u")
 eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate over B", "p/u")
 eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")
 eta_peak = _declare("eta_peak", r"\eta_{\mathrm{peak}}", "eta* at the peak of a surge", "p/u")
+D = _declare("D", "D", "diffusion of the SDE of SGD", "p^(1/2)")
 descent = _declare("descent", "d", "E[u]^T g, descent per unit of learning rate", "L u/p")
 curvature = _declare("curvature", "C", "E[u^T H u], curvature along the update", "L u^2/p^2")
 drop = _declare("drop", r"\Delta\mathcal{L}", "expected loss drop at eta*", "L")
+drop_detuned = _declare(
+    "drop_detuned", r"\Delta\mathcal{L}(q\eta^*)", "expected loss drop at q times eta*", "L"
+)
+change = _declare("change", r"\mathcal{L}(\theta-\eta u)-\mathcal{L}(\theta)", "loss change", "L")
 drop_max = _declare("drop_max", r"\Delta\mathcal{L}_{\max}", "loss drop at infinite batch", "L")
 S = _declare("S", "S", "optimizer steps to a goal", "1")
 S_min = _declare("S_min", r"S_{\min}", "steps to the goal at infinite batch", "1")
@@ -92,6 +103,8 @@ E_min = _declare("E_min", r"E_{\min}", "sequences to the goal at vanishing batch
 
 # Batch sizes
 B = _declare("B", "B", "batch size", "seq")
+B_0 = _declare("B_0", "B_0", "the batch size of a known good learning rate", "seq")
+batch_ratio = _declare("batch_ratio", r"\kappa", "new batch size over the old one", "1")
 B_noise = _declare(
     "B_noise", r"\mathcal{B}_{\mathrm{noise}}", "SGD noise scale Tr(Sigma H) / g^T H g", "seq"
 )
@@ -109,6 +122,7 @@ kappa2 = _declare(
     "kappa2", r"\kappa^2", "noise-to-signal ratio, sum sigma^2 / sum (g^2 + epsilon^2)", "seq"
 )
 c = _declare("c", "c", "shape constant: pi / 2 (erf) or 1 (mean field)", "1")
+c_0 = _declare("c_0", "c_0", "constant of the substitute for erf", "1")
 attenuation = _declare("attenuation", r"\beta", "(1 + K / B)^(-1/2), noise damping of u", "1")
 beta_noise = _declare(
     "beta_noise", r"\beta_{\mathrm{noise}}", "attenuation at the largest eta*", "1"
@@ -122,6 +136,7 @@ A = _declare("A", "A", "descent along u, u^T g", "L u/p")
 # Moving averages and weight decay
 beta1 = _declare("beta1", r"\beta_1", "averaging factor of the gradient", "1")
 beta2 = _declare("beta2", r"\beta_2", "averaging factor of its square", "1")
+beta_new = _declare("beta_new", r"\beta'", "averaging factor at the new batch size", "1")
 rho = _declare("rho", r"\rho", "(1 - beta1) / (1 + beta1), noise left by the average", "1")
 snr = _declare("snr", r"\mathrm{SNR}", "signal-to-noise ratio of the batch gradient", "1")
 decay = _declare("decay", r"\lambda", "decoupled weight decay", "1/p")

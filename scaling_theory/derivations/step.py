@@ -8,14 +8,20 @@ the displayed right-hand side itself, so that a wrong formula cannot be shown an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
 from scaling_theory.derivations.zero import falsify, proves_zero
 from scaling_theory.symbols import LATEX, N
 
-__all__ = ["IdentityError", "Step"]
+__all__ = ["IdentityError", "Step", "equate"]
+
+
+def equate(left: sp.Expr, claim: sp.Expr) -> sp.Eq:
+    """left = claim, displayed as it stands: sympy does not get to evaluate or reorder it."""
+    return sp.Eq(left, claim, evaluate=False)
 
 
 class IdentityError(ArithmeticError):
@@ -34,8 +40,10 @@ class Step:
     equation:    Eq(left, claim); sums over coordinates run to the symbol N.
     derived:     the left-hand side by the route `how` tells; never the claim itself.
     coordinates: if positive, the N at which the sums of the claim are written out for the check.
+    where:       replacements made in the claim before the comparison (H_21 -> H_12, ...).
     tolerance:   0 for an exact (symbolic) check, else the largest accepted |difference|; the
                  identity is then a number, and `how` says where the tolerance comes from.
+    approximate: the assumption is an approximation of the left-hand side, shown with a wavy sign.
     """
 
     title: str
@@ -45,7 +53,9 @@ class Step:
     how: str
     source: str
     coordinates: int = 0
+    where: Mapping[sp.Expr, sp.Expr] = field(default_factory=dict)
     tolerance: float = 0.0
+    approximate: bool = False
 
     @property
     def claim(self) -> sp.Expr:
@@ -58,12 +68,15 @@ class Step:
         claim = self.claim
         if self.coordinates:
             claim = claim.subs(N, self.coordinates).doit()
-        return self.derived - claim
+        return self.derived - claim.subs(self.where)
 
     @property
     def latex(self) -> str:
         """The displayed equation in LaTeX."""
-        return str(sp.latex(self.equation, symbol_names=LATEX))
+        left, right = (
+            sp.latex(side, symbol_names=LATEX) for side in (self.equation.lhs, self.equation.rhs)
+        )
+        return f"{left} {chr(92) + 'approx' if self.approximate else '='} {right}"
 
     @property
     def exact(self) -> bool:
@@ -96,4 +109,4 @@ class Step:
         """
         claim = self.claim
         wrong = factor - 1 if claim == 0 else factor * claim
-        return replace(self, equation=sp.Eq(self.equation.lhs, wrong, evaluate=False))
+        return replace(self, equation=equate(self.equation.lhs, wrong))

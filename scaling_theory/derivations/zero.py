@@ -57,6 +57,7 @@ def proves_zero(expression: sp.Expr) -> bool:
     """True if one of sympy's exact reductions turns the expression into 0."""
     if expression == 0:
         return True
+    expression = expression.replace(sp.erfc, lambda argument: 1 - sp.erf(argument))
     for reduce in (sp.expand, sp.cancel, sp.simplify):
         if reduce(expression) == 0:
             return True
