@@ -1,0 +1,1 @@
+"""Carrying a tuned learning rate to another batch size or epsilon: the known rules, judged."""

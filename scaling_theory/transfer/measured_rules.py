@@ -1,0 +1,87 @@
+"""Rules that carry a tuned point along the measured one-step curve of its own network."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scaling_theory.law import NoOptimalStep
+from scaling_theory.surface import Closure, eta1_ratio
+from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
+from scaling_theory.transfer.checks import frozen_state, independent_noise, no_memory
+from scaling_theory.transfer.settings import one_step_settings
+from scaling_theory.transfer.situation import Situation
+
+GAUSSIAN = 1.0
+"""Excess kurtosis of the batch gradient above which it is not called Gaussian; a convention."""
+
+ENOUGH = 20
+"""A pool of fewer B_simple than this has a gradient that is mostly noise of the pool."""
+
+
+def _softsign(s: Situation, closure: Closure) -> Outcome:
+    closure_holds = (independent_noise(),) if closure == "independent" else ()
+    checks = (*closure_holds, _tails(s), _pool(s), no_memory(s), frozen_state())
+    settings = one_step_settings(s)
+    old, new = s.recipe.epsilon, s.epsilon
+    if s.surface is None:
+        return without_number(settings, checks, "measure the statistics of a checkpoint: --stats")
+    if s.recipe.optimizer == "sgd":
+        old = new = float("inf")
+    if s.recipe.optimizer == "signsgd":
+        old = new = 0.0
+    if old is None or new is None:
+        return without_number(settings, checks, "state the tuned run's epsilon")
+    try:
+        at_new = s.surface.eta1(s.batch, new, closure)
+        at_old = s.surface.eta1(s.batch0, old, closure)
+    except NoOptimalStep as failure:
+        return without_number(settings, checks, str(failure))
+    factor, error = eta1_ratio(at_new, at_old)
+    outside = tuple(dict.fromkeys(at_new.outside + at_old.outside))
+    inside = Check(
+        "both points lie on the measured grid",
+        "does not hold" if outside else "holds",
+        None,
+        "; ".join(outside) or f"interpolation adds {error:.1%}",
+    )
+    return Outcome(factor, settings, (inside, *checks), "", error, outside)
+
+
+def _tails(s: Situation) -> Check:
+    assumption = "the batch gradient is Gaussian"
+    if s.facts.excess_kurtosis is None:
+        return Check(assumption, "cannot tell", None, "the statistics state no kurtosis")
+    value = s.facts.excess_kurtosis / min(s.batch, s.batch0)
+    verdict: Verdict = "holds" if value <= GAUSSIAN else "does not hold"
+    return Check(assumption, verdict, value, f"excess kurtosis at the smaller batch = {value:.3g}")
+
+
+def _pool(s: Situation) -> Check:
+    assumption = "the pool measured on is at least 20 B_simple"
+    if s.facts.pool_batch is None or s.facts.simple_batch is None:
+        return Check(assumption, "cannot tell", None, "the statistics do not say")
+    value = s.facts.pool_batch / s.facts.simple_batch.value
+    verdict: Verdict = "holds" if value >= ENOUGH else "does not hold"
+    return Check(assumption, verdict, value, f"pool / B_simple = {value:.3g}")
+
+
+_EPSILON_POST = "kexue.fm/archives/10563 section 2"
+
+MEASURED_RULES: tuple[Rule, ...] = (
+    Rule(
+        "softsign correlated",
+        "eta = eta0 eta1(B, eps) / eta1(B0, eps0), eta1 = E[u].g / E[u.Hu], noise correlated",
+        f"{_EPSILON_POST} with exact moments and correlated noise; own derivation",
+        ("Gaussian batch gradient", "noise correlations not near 1", "no momentum"),
+        ("one-step",),
+        partial(_softsign, closure="correlated"),
+    ),
+    Rule(
+        "softsign independent",
+        "eta = eta0 eta1(B, eps) / eta1(B0, eps0), eta1 = E[u].g / E[u.Hu], noise independent",
+        f"{_EPSILON_POST} with exact moments",
+        ("Gaussian batch gradient", "independent noise", "no momentum"),
+        ("one-step",),
+        partial(_softsign, closure="independent"),
+    ),
+)

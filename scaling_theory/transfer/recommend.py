@@ -1,0 +1,108 @@
+"""All rules side by side, and which one to follow, or "cannot tell" and what to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaling_theory.estimate import scaled_estimate
+from scaling_theory.transfer.advice import Advice, Rule
+from scaling_theory.transfer.curve_rules import CURVE_RULES
+from scaling_theory.transfer.measured_rules import MEASURED_RULES
+from scaling_theory.transfer.run_rules import RUN_RULES
+from scaling_theory.transfer.situation import Hold, Situation
+
+RULES: dict[str, Rule] = {rule.name: rule for rule in (*RUN_RULES, *CURVE_RULES, *MEASURED_RULES)}
+
+# Best founded first: measured curves before closed forms, rules that say all settings before
+# those that say the learning rate alone.
+PREFERENCE: dict[Hold, tuple[str, ...]] = {
+    "one-step": (
+        "softsign correlated",
+        "mccandlish",
+        "epsilon crossover",
+        "softsign independent",
+        "adam-ema",
+        "canonical",
+        "surge",
+        "linear",
+        "square root",
+        "none",
+    ),
+    "tokens": ("sde", "sde, half-life", "linear", "square root", "half-life", "none"),
+    "steps": ("square root", "none"),
+}
+
+SWEEP: dict[Hold, str] = {
+    "one-step": "measure the statistics of a checkpoint and give them as --stats",
+    "tokens": "sweep the learning rate at the new batch for the same tokens",
+    "steps": "sweep the learning rate at two batch sizes for the same steps",
+}
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """advice: the rule to follow, None where it cannot be told. reason: why.
+
+    measure: what would settle it, empty where it is settled. span: lowest and highest learning
+    rate among the rules that nothing speaks against, None where there are none.
+    """
+
+    advice: Advice | None
+    reason: str
+    measure: str
+    span: tuple[float, float] | None
+
+
+def advise(situation: Situation) -> tuple[Advice, ...]:
+    """Every rule's answer for the situation's view; rules silent about that view are left out."""
+    answers = []
+    for rule in RULES.values():
+        if situation.hold not in rule.holds_fixed:
+            continue
+        outcome = rule.apply(situation)
+        rate = outcome.factor and scaled_estimate(outcome.factor, situation.learning_rate)
+        answers.append(Advice(rule, situation.hold, rate, outcome))
+    return tuple(answers)
+
+
+def recommend(situation: Situation, answers: tuple[Advice, ...]) -> Recommendation:
+    """The best founded rule whose decisive assumptions all hold, else what to measure."""
+    by_name = {advice.rule.name: advice for advice in answers}
+    open_rates = [a.learning_rate.value for a in answers if a.learning_rate and not a.refuted]
+    span = (min(open_rates), max(open_rates)) if open_rates else None
+    if situation.same:
+        return Recommendation(by_name["none"], "nothing changes", "", span)
+    ordered = [by_name[name] for name in PREFERENCE[situation.hold] if name in by_name]
+    for advice in ordered:
+        if advice.decided:
+            return Recommendation(advice, _why(advice), "", span)
+    for advice in ordered:
+        if not advice.refuted:
+            return Recommendation(None, _why_not(advice), _wanting(advice), span)
+    reason = "no rule's assumptions hold here"
+    return Recommendation(None, reason, SWEEP[situation.hold], span)
+
+
+def _why(advice: Advice) -> str:
+    held = [c.detail for c in advice.outcome.checks if c.decisive and c.verdict == "holds"]
+    doubts = [c.assumption for c in advice.outcome.checks if c.verdict == "cannot tell"]
+    text = "its assumptions hold: " + "; ".join(held)
+    return text + (f"; not judged: {'; '.join(doubts)}" if doubts else "")
+
+
+def _open(advice: Advice) -> list[str]:
+    return [c.detail for c in advice.outcome.checks if c.decisive and c.verdict == "cannot tell"]
+
+
+def _why_not(advice: Advice) -> str:
+    checks = [c for c in advice.outcome.checks if c.decisive and c.verdict == "cannot tell"]
+    name = advice.rule.name
+    if not checks:
+        return f"nothing speaks against '{name}', but it lacks an input"
+    return f"nothing speaks against '{name}', but not known: " + "; ".join(
+        c.assumption for c in checks
+    )
+
+
+def _wanting(advice: Advice) -> str:
+    return "; ".join(dict.fromkeys([advice.outcome.missing, *_open(advice)])).strip("; ")
