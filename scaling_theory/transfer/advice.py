@@ -16,8 +16,9 @@ Verdict = Literal["holds", "does not hold", "cannot tell"]
 class Check:
     """One assumption of a rule, judged here.
 
-    number: what decided (None where nothing could be computed). detail: that number in words, or
-    what to measure. decisive: a rule is recommended only if all its decisive checks hold.
+    number: what decided (None where nothing could be computed). detail: that number in words.
+    measure: what would decide, empty where nothing measured once would. decisive: a rule is
+    recommended only if all its decisive checks hold.
     """
 
     assumption: str
@@ -25,6 +26,7 @@ class Check:
     number: float | None
     detail: str
     decisive: bool = True
+    measure: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,16 @@ FAR = 10.0
 law 1/(1 + scale/B) then differs from its limit by at most a tenth."""
 
 
+def unmeasured(assumption: str, detail: str, measure: str) -> Check:
+    """An assumption that one measurement would decide."""
+    return Check(assumption, "cannot tell", None, detail, measure=measure)
+
+
 def noise_dominates(s: Situation, scale: Estimate | None, name: str, flag: str) -> Check:
     """Both batches are far below a noise batch."""
     assumption = f"both batches are far below {name}: noise dominates the batch gradient"
     if scale is None:
-        return Check(assumption, "cannot tell", None, f"measure {name} ({flag})")
+        return unmeasured(assumption, f"{name} is unknown", f"measure {name} ({flag})")
     low, high = scale.interval()
     largest = max(s.batch, s.batch0)
     verdict: Verdict = "cannot tell"
@@ -31,7 +36,7 @@ def signal_dominates(s: Situation, scale: Estimate | None, name: str, flag: str)
     """Both batches are far above a noise batch."""
     assumption = f"both batches are far above {name}: noise no longer matters"
     if scale is None:
-        return Check(assumption, "cannot tell", None, f"measure {name} ({flag})")
+        return unmeasured(assumption, f"{name} is unknown", f"measure {name} ({flag})")
     low, high = scale.interval()
     smallest = min(s.batch, s.batch0)
     verdict: Verdict = "cannot tell"
@@ -56,10 +61,11 @@ def update_is(s: Situation, wanted: str) -> Check:
     for epsilon, batch in ends:
         root = s.root_v(batch)
         if epsilon is None or not root:
-            hint = (
-                "audit-eps says it; give --epsilon with --stats, or --rms-gradient and --rms-sigma"
+            return unmeasured(
+                assumption,
+                "epsilon / sqrt(v) is unknown",
+                "give --epsilon with --stats, or with --rms-gradient and --rms-sigma",
             )
-            return Check(assumption, "cannot tell", None, f"epsilon / sqrt(v) unknown: {hint}")
         shares.append(epsilon / root)
     low, high = min(shares), max(shares)
     detail = (
@@ -80,7 +86,7 @@ def epsilon_is(s: Situation, ruled: float | None, wanted_by: str) -> Check:
     if s.wanted_epsilon is None or s.wanted_epsilon == ruled:
         return Check(assumption, "holds", ruled, "epsilon is left to the rule")
     if ruled is None:
-        return Check(assumption, "cannot tell", None, "give the tuned run's epsilon")
+        return unmeasured(assumption, "the tuned run's epsilon is unstated", "give --from-epsilon")
     if abs(s.wanted_epsilon - ruled) <= 0.01 * ruled:
         return Check(assumption, "holds", ruled, f"the wanted {s.wanted_epsilon:.3g} is the rule's")
     sign_like = update_is(s, "sign-like")
@@ -94,7 +100,7 @@ def small_steps(name: str, beta: float | None, ratio: float) -> Check:
     """kappa (1 - beta) < 1, without which the linear rule for beta leaves [0, 1)."""
     assumption = f"kappa (1 - {name}) < 1"
     if beta is None:
-        return Check(assumption, "cannot tell", None, f"give --{name}")
+        return unmeasured(assumption, f"{name} is unstated", f"give --{name}")
     value = ratio * (1 - beta)
     # Rounding must not turn kappa = 100 at 0.99 into 0.9999999: the rule is void from 1 on.
     verdict: Verdict = "holds" if value < 1 - 1e-9 else "does not hold"

@@ -15,6 +15,7 @@ from scaling_theory.transfer.checks import (
     frozen_state,
     independent_noise,
     no_memory,
+    unmeasured,
     update_is,
 )
 from scaling_theory.transfer.curves import (
@@ -61,7 +62,8 @@ def _surge(s: Situation) -> Outcome:
     simple = s.facts.simple_batch
     far = "both batches are far below pi/2 B_simple, where the curve was derived"
     if simple is None:
-        below = Check(far, "cannot tell", None, "measure B_simple (--simple-batch or --stats)")
+        hint = "measure B_simple (--simple-batch or --stats)"
+        below = unmeasured(far, "B_simple is unknown", hint)
     else:
         share = max(s.batch, s.batch0) / (pi / 2 * simple.value)
         verdict = _small(share)
@@ -141,16 +143,6 @@ def _crossover(s: Situation) -> Outcome:
         ) / epsilon_crossover_curve(s.batch0, old, rms_g, rms_sigma, noise_batch)
 
     return Outcome(propagate(ratio, noise), one_step_settings(s), checks)
-
-
-def surge_peak(simple: Estimate, curvature_ratio: Estimate) -> Estimate | None:
-    """The Surge paper's B_noise in the mean field, K / (Q/T - 1) with K = pi/2 B_simple.
-
-    None where Q <= T: its off-diagonal curvature is then not positive and the curve has no peak.
-    """
-    if curvature_ratio.value <= 1:
-        return None
-    return propagate(lambda k, q: pi / 2 * k / (q - 1), simple, curvature_ratio)
 
 
 _EPSILON_POST = "kexue.fm/archives/10563 section 2"

@@ -6,7 +6,7 @@ Every batch size in one unit. All are closed forms; none is restated elsewhere i
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import hypot, sqrt
+from math import hypot, pi, sqrt
 
 from scaling_theory.canonical import CanonicalLaw
 from scaling_theory.estimate import Estimate, fewest_samples
@@ -21,6 +21,11 @@ def surge_curve(B: float, peak_batch: float) -> float:
     """2 / (sqrt(P/B) + sqrt(B/P)), 1 at the peak P: arXiv 2405.14578, theorem 3."""
     root = sqrt(B / peak_batch)
     return 2 / (root + 1 / root)
+
+
+def surge_peak(simple_batch: float, curvature_ratio: float) -> float:
+    """(pi/2) B_simple / (Q/T - 1): arXiv 2405.14578 equation 14, every coordinate alike."""
+    return pi / 2 * simple_batch / (curvature_ratio - 1)
 
 
 def canonical_curve(B: float, noise_batch: float, saturation_batch: float) -> float:

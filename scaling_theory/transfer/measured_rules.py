@@ -7,7 +7,7 @@ from functools import partial
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.surface import Closure, eta1_ratio
 from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
-from scaling_theory.transfer.checks import frozen_state, independent_noise, no_memory
+from scaling_theory.transfer.checks import frozen_state, independent_noise, no_memory, unmeasured
 from scaling_theory.transfer.settings import one_step_settings
 from scaling_theory.transfer.situation import Situation
 
@@ -50,7 +50,7 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
 def _tails(s: Situation) -> Check:
     assumption = "the batch gradient is Gaussian"
     if s.facts.excess_kurtosis is None:
-        return Check(assumption, "cannot tell", None, "the statistics state no kurtosis")
+        return unmeasured(assumption, "its kurtosis is unknown", "--stats with excess_kurtosis")
     value = s.facts.excess_kurtosis / min(s.batch, s.batch0)
     verdict: Verdict = "holds" if value <= GAUSSIAN else "does not hold"
     return Check(assumption, verdict, value, f"excess kurtosis at the smaller batch = {value:.3g}")
@@ -59,7 +59,7 @@ def _tails(s: Situation) -> Check:
 def _pool(s: Situation) -> Check:
     assumption = "the pool measured on is at least 20 B_simple"
     if s.facts.pool_batch is None or s.facts.simple_batch is None:
-        return Check(assumption, "cannot tell", None, "the statistics do not say")
+        return unmeasured(assumption, "B_simple is not identified", "measure on a larger pool")
     value = s.facts.pool_batch / s.facts.simple_batch.value
     verdict: Verdict = "holds" if value >= ENOUGH else "does not hold"
     return Check(assumption, verdict, value, f"pool / B_simple = {value:.3g}")

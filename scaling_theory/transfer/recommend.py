@@ -78,7 +78,8 @@ def recommend(situation: Situation, answers: tuple[Advice, ...]) -> Recommendati
             return Recommendation(advice, _why(advice), "", span)
     for advice in ordered:
         if not advice.refuted:
-            return Recommendation(None, _why_not(advice), _wanting(advice), span)
+            measure = _wanting(advice) or SWEEP[situation.hold]
+            return Recommendation(None, _why_not(advice), measure, span)
     reason = "no rule's assumptions hold here"
     return Recommendation(None, reason, SWEEP[situation.hold], span)
 
@@ -90,19 +91,20 @@ def _why(advice: Advice) -> str:
     return text + (f"; not judged: {'; '.join(doubts)}" if doubts else "")
 
 
-def _open(advice: Advice) -> list[str]:
-    return [c.detail for c in advice.outcome.checks if c.decisive and c.verdict == "cannot tell"]
-
-
 def _why_not(advice: Advice) -> str:
-    checks = [c for c in advice.outcome.checks if c.decisive and c.verdict == "cannot tell"]
-    name = advice.rule.name
-    if not checks:
-        return f"nothing speaks against '{name}', but it lacks an input"
-    return f"nothing speaks against '{name}', but not known: " + "; ".join(
-        c.assumption for c in checks
-    )
+    lacking = f"nothing speaks against '{advice.rule.name}', but"
+    if advice.outcome.missing:
+        return f"{lacking} it lacks an input"
+    open_checks = [
+        f"{c.assumption} ({c.detail})"
+        for c in advice.outcome.checks
+        if c.decisive and c.verdict == "cannot tell"
+    ]
+    return f"{lacking} it is not known whether {'; '.join(open_checks)}"
 
 
 def _wanting(advice: Advice) -> str:
-    return "; ".join(dict.fromkeys([advice.outcome.missing, *_open(advice)])).strip("; ")
+    if advice.outcome.missing:
+        return advice.outcome.missing
+    checks = advice.outcome.checks
+    return "; ".join(dict.fromkeys(c.measure for c in checks if c.decisive and c.measure))

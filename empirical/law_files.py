@@ -1,0 +1,70 @@
+"""`law.json`: a fitted law on disk, read without torch or a fitting library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from empirical.errors import UsageError
+from empirical.statistics_files import read_record
+from scaling_theory.errors import InputError
+from scaling_theory.fitted_law import FittedLaw
+
+SCHEMA = "scaling-theory/law"
+VERSION = 1
+AGAIN = "write it with: scaling-theory fit"
+
+
+def write_law(path: Path, law: FittedLaw) -> None:
+    """Write `law` in one step; `UsageError` where the file cannot be written."""
+    record = {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "name": law.form,
+        "parameters": law.parameters,
+        "covariance": law.covariance.tolist(),
+        "held_fixed": law.held_fixed,
+        "domain": {
+            "batch_size": [law.smallest, law.largest],
+            "unit": law.unit,
+            "sequence_length": law.sequence_length,
+        },
+        "data_sha256": law.data_sha256,
+    }
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name another") from error
+
+
+def read_law(path: Path) -> FittedLaw:
+    """Read and check a law; `UsageError` says what is missing or wrong."""
+    record = read_record(path, SCHEMA, VERSION, AGAIN)
+    try:
+        return _law(record)
+    except KeyError as error:
+        raise UsageError(f"{path} lacks {error}: {AGAIN}") from error
+    except (TypeError, ValueError, InputError) as error:
+        raise UsageError(f"{path} does not hold a law ({error}): {AGAIN}") from error
+
+
+def _law(record: dict[str, Any]) -> FittedLaw:
+    domain = record["domain"]
+    smallest, largest = map(float, domain["batch_size"])
+    values = {name: float(value) for name, value in record["parameters"].items()}
+    return FittedLaw(
+        form=record["name"],
+        parameters=values,
+        covariance=np.array(record["covariance"], dtype=float),
+        held_fixed=record["held_fixed"],
+        smallest=smallest,
+        largest=largest,
+        unit=domain["unit"],
+        sequence_length=domain["sequence_length"],
+        data_sha256=str(record["data_sha256"]),
+    )
