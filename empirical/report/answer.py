@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from empirical.report.grid import panels
+from empirical.report.grid import by_epsilon, panels
 from empirical.report.numerals import (
     NBSP,
     batch,
@@ -36,7 +36,7 @@ THEORIES = {
 
 def answer(report: Report) -> tuple[str, str, str]:
     """What the best learning rate is, how far each theory is from it, whether it surges."""
-    return _what(report), _how_far(report), _does_it_surge(report.surge)
+    return _what(report), _how_far(report), _does_it_surge(by_epsilon(report.surge))
 
 
 def quoted_row(rows: Sequence[Row]) -> Row | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from empirical.report.records import Row
+from empirical.report.records import Row, Surge
 
 
 def panel_key(epsilon_over_rms_sigma: float) -> float:
@@ -27,3 +27,8 @@ def panels(rows: Sequence[Row]) -> dict[float, list[Row]]:
 def batch_sizes(rows: Sequence[Row]) -> list[int]:
     """Distinct batch sizes, ascending, in sequences."""
     return sorted({row.batch_size for row in rows})
+
+
+def by_epsilon(surges: Sequence[Surge]) -> list[Surge]:
+    """Verdicts, epsilon ascending."""
+    return sorted(surges, key=lambda surge: surge.epsilon_over_rms_sigma)

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from empirical.report.answer import THEORIES, answer
 from empirical.report.checkpoints import drift_text, statistics_table
 from empirical.report.figures.canvas import Images
-from empirical.report.grid import panels
+from empirical.report.grid import by_epsilon, panels
 from empirical.report.numerals import (
     answer_text,
     batch,
@@ -98,7 +98,7 @@ def _surges(report: Report) -> list[tuple[str, list[tuple[str, str, str]]]]:
                 )
             ],
         )
-        for surge in report.surge
+        for surge in by_epsilon(report.surge)
     ]
 
 

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -16,18 +17,22 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
 from empirical.report.figures import FIGURES, draw_figures
-from empirical.report.figures.canvas import Images
+from empirical.report.figures.canvas import Images, render
 from empirical.report.figures.learning_rate import draw_learning_rate
 from empirical.report.figures.marks import Point, draw_curve, draw_points, point
 from empirical.report.figures.palette import CORRELATED, MEASURED
 from empirical.report.figures.surge import draw_surge
 from empirical.report.schema import Report, parse_report
-from tests.report.synthetic import BATCH_SIZES, odd_report, synthetic_report
+from tests.report.synthetic import BATCH_SIZES, Plain, odd_report, synthetic_report
 
 
 @pytest.fixture(scope="module")
 def images() -> dict[str, Images]:
     return draw_figures(parse_report(synthetic_report()))
+
+
+def drawn_once(name: str, report: Plain) -> Images:
+    return render(partial(FIGURES[name], parse_report(report)))
 
 
 def test_every_figure_is_drawn(images: dict[str, Images]) -> None:
@@ -149,6 +154,15 @@ def test_an_error_bar_through_zero_keeps_the_point_readable() -> None:
     draw_points(axes, [shown], MEASURED)
 
 
+def test_a_long_grid_keeps_its_ticks_apart() -> None:
+    """Closed form: thirteen batch sizes, at most seven ticks, the smallest among them."""
+    sizes = [2**power for power in range(13)]
+    report = parse_report(synthetic_report(sizes, (0.0,), earlier=False))
+    ticks = draw_learning_rate(report, wide=False).axes[0].get_xticks()
+    assert len(ticks) <= 7
+    assert ticks[0] == 1
+
+
 def test_undecided_surges_are_hollow() -> None:
     """Closed form: one "cannot tell" among the measured verdicts gives one hollow marker."""
     axes = draw_surge(parse_report(synthetic_report()), wide=True).axes[0]
@@ -163,11 +177,11 @@ def test_undecided_surges_are_hollow() -> None:
 
 def test_settings_of_the_reader_neither_leak_in_nor_out() -> None:
     """Closed form: unusual settings give the same picture and are there afterwards."""
-    report = parse_report(synthetic_report((4, 16), (0.0,), earlier=False))
-    usual = draw_figures(report)["surge"]
+    report = synthetic_report((4, 16), (0.0,), earlier=False)
+    usual = drawn_once("surge", report)
     with mpl.rc_context({"font.size": 31.0, "axes.facecolor": "red"}):
         before = dict(mpl.rcParams)
-        assert draw_figures(report)["surge"].svg == usual.svg
+        assert drawn_once("surge", report).svg == usual.svg
         assert dict(mpl.rcParams) == before
 
 

@@ -28,6 +28,7 @@ PANEL_HEIGHT = 3.3
 # Room for the legend: three lines of it in two columns, six in one.
 _LEGEND_IN_TWO, _LEGEND_IN_ONE = 1.2, 1.8
 DOTS_PER_INCH = 150
+_MOST_TICKS = 7
 
 _STYLE = {
     "figure.facecolor": PAPER,
@@ -88,10 +89,11 @@ def label_edges(cells: Sequence[Axes], x: str, y: str) -> None:
 
 
 def batch_axis(axes: Axes, batch_sizes: Sequence[int]) -> None:
-    """Logarithmic x axis ticked at the batch sizes of the grid."""
+    """Logarithmic x axis ticked at the batch sizes of the grid; only some where they are many."""
+    every = math.ceil(len(batch_sizes) / _MOST_TICKS)
     axes.set_xscale("log")
     axes.set_xlim(min(batch_sizes) / 1.6, max(batch_sizes) * 1.6)
-    axes.xaxis.set_major_locator(FixedLocator(list(batch_sizes)))
+    axes.xaxis.set_major_locator(FixedLocator(list(batch_sizes)[::every]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 

@@ -20,6 +20,7 @@ from empirical.report.figures.marks import (
     hollow_handle,
 )
 from empirical.report.figures.palette import GREY, Look
+from empirical.report.grid import by_epsilon
 from empirical.report.numerals import plain
 from empirical.report.records import Surge, SurgeSource
 from empirical.report.schema import Report
@@ -39,7 +40,8 @@ _MARGIN = 0.14
 def draw_surge(report: Report, wide: bool) -> Figure:
     """Ratios with 95 % intervals; hollow where the verdict is "cannot tell"."""
     figure, (axes,) = panel_grid(1, wide)
-    places = _places(report.surge)
+    surges = by_epsilon(report.surge)
+    places = _places(surges)
     span = max(places, default=0.0) - min(places, default=0.0) or 1.0
     near = (_NEAR_WIDE if wide else _NEAR_NARROW) * span
     shown: list[float] = [1.0]
@@ -47,7 +49,7 @@ def draw_surge(report: Report, wide: bool) -> Figure:
         shift = (order - (len(_SOURCES) - 1) / 2) * near
         points = [
             _ratio_point(place + shift, getattr(surge, name))
-            for place, surge in zip(places, report.surge, strict=True)
+            for place, surge in zip(places, surges, strict=True)
         ]
         draw_points(axes, points, look, size=7)
         seen = [each for each in points if each is not None]
@@ -60,10 +62,10 @@ def draw_surge(report: Report, wide: bool) -> Figure:
             alpha=0.5,
         )
         shown += extent(points)
-    _epsilon_axis(axes, report.surge, places)
+    _epsilon_axis(axes, surges, places)
     _ratio_axis(axes, shown)
     handles = [handle(look) for _, look in _SOURCES]
-    if any(getattr(s, name).outcome == "cannot tell" for s in report.surge for name, _ in _SOURCES):
+    if any(getattr(s, name).outcome == "cannot tell" for s in surges for name, _ in _SOURCES):
         handles.append(hollow_handle('hollow: verdict "cannot tell"'))
     legend_below(figure, handles)
     return figure
