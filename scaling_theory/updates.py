@@ -33,7 +33,7 @@ def _gradient(x: ArrayLike, epsilon: float) -> NDArray[Any]:
 def _gradient_moments(g: ArrayLike, s: ArrayLike, epsilon: float, variant: str) -> Moments:
     # A linear rule has the same moments in every variant: they only approximate softsign.
     mean, scale = np.broadcast_arrays(np.asarray(g, float), np.asarray(s, float))
-    return Moments(mean, scale**2, np.where(scale > 0, 1.0, 0.0), scale, variant)
+    return Moments(mean, scale**2, np.where(scale > 0, 1.0, 0.0), scale, variant, accuracy=0.0)
 
 
 def _sign(x: ArrayLike, epsilon: float) -> NDArray[Any]:

@@ -17,24 +17,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_theory.errors import InputError
+from scaling_theory.moments import bulk, clip, exact
 from scaling_theory.moments.algebraic import algebraic_moments, mean_field_moments
-from scaling_theory.moments.bulk import bulk_moments
 from scaling_theory.moments.chunks import Triple, chunked
-from scaling_theory.moments.clip import clip_moments
-from scaling_theory.moments.exact import exact_moments
 from scaling_theory.moments.functions import clipped, softsign, softsign_slope
 from scaling_theory.moments.record import Array, Moments
 
 __all__ = ["VARIANTS", "Moments", "clipped", "softsign", "softsign_moments", "softsign_slope"]
 
 VARIANTS: dict[str, Callable[[Array, Array, Array], Triple]] = {
-    "exact": chunked(exact_moments, softsign),
-    "exact_bulk": chunked(bulk_moments, softsign),
-    "clip": chunked(clip_moments, clipped),
+    "exact": chunked(exact.exact_moments, softsign),
+    "exact_bulk": chunked(bulk.bulk_moments, softsign),
+    "clip": chunked(clip.clip_moments, clipped),
     "algebraic": algebraic_moments,
     "mean_field_pi_half": partial(mean_field_moments, shape_constant=math.pi / 2),
     "mean_field_one": partial(mean_field_moments, shape_constant=1.0),
 }
+_ACCURACY = {"exact": exact.ACCURACY, "exact_bulk": bulk.ACCURACY, "clip": clip.ACCURACY}
 
 
 def softsign_moments(
@@ -65,4 +64,4 @@ def softsign_moments(
     gain[full[1] == 0] = 0.0
     for array in (mean, variance, gain):
         array.setflags(write=False)
-    return Moments(mean, variance, gain, full[1], variant)
+    return Moments(mean, variance, gain, full[1], variant, _ACCURACY.get(variant, 0.0))

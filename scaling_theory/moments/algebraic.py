@@ -33,13 +33,13 @@ def noise_to_signal(g: Array, s: Array, epsilon: Array) -> Array:
     absent bytes) would add nothing but epsilon^2 to the denominator and dilute it.
     Infinite if there is noise but neither signal nor epsilon; 0 if there is no noise.
     """
-    noisy = s > 0
-    scale = np.max(np.where(noisy, np.hypot(np.hypot(g, epsilon), s), 0.0), axis=-1, keepdims=True)
-    unit = np.where(noisy & (scale > 0), scale, 1.0)
-    power = np.sum(np.where(noisy, (s / unit) ** 2, 0.0), axis=-1, keepdims=True)
-    signal = np.sum(
-        np.where(noisy, (np.hypot(g, epsilon) / unit) ** 2, 0.0), axis=-1, keepdims=True
-    )
+    noise = np.where(s > 0, s, 0.0)
+    level = np.where(s > 0, np.hypot(g, epsilon), 0.0)
+    # A common unit keeps the squares from overflowing.
+    scale = np.max(np.maximum(noise, level), axis=-1, keepdims=True)
+    unit = np.where(scale > 0, scale, 1.0)
+    power = np.sum((noise / unit) ** 2, axis=-1, keepdims=True)
+    signal = np.sum((level / unit) ** 2, axis=-1, keepdims=True)
     infinite: Array = np.where(power > 0, math.inf, 0.0)
     np.divide(power, signal, out=infinite, where=signal > 0)
     return infinite
@@ -55,7 +55,8 @@ def mean_field_moments(
     c = pi / 2: kexue.fm/archives/10563; c = 1: kexue.fm/archives/11280.
     A coordinate without noise keeps mean u and variance 0.
     """
-    share = 1 / (1 + shape_constant * noise_to_signal(g, s, epsilon))  # beta^2
-    share = np.where(s > 0, share, 1.0)
-    root: Array = np.sqrt(share)
-    return softsign(g, epsilon) * root, 1 - share, root * softsign_slope(g, epsilon)
+    # 1 - beta^2 = K / (B + K) as 1 / (1 + B / K): no cancellation at small K, none at infinite K.
+    ratio = np.where(s > 0, shape_constant * noise_to_signal(g, s, epsilon), 0.0)
+    inverse = np.divide(1, ratio, out=np.full(ratio.shape, math.inf), where=ratio > 0)
+    root = 1 / np.sqrt(1 + ratio)  # beta
+    return softsign(g, epsilon) * root, 1 / (1 + inverse), root * softsign_slope(g, epsilon)

@@ -15,7 +15,10 @@ import math
 import numpy as np
 
 from scaling_theory.moments.exact import second_moment
-from scaling_theory.moments.record import Array, drop_rounding
+from scaling_theory.moments.record import Array, without_rounding
+
+ACCURACY = 1e-6
+"""What a variance is good to."""
 
 _FAR = 8.0
 _NODES = 28
@@ -30,7 +33,7 @@ def bulk_moments(a: Array, b: Array) -> tuple[Array, Array, Array]:
     mean[near], gain[near] = _near(a[near], b[near])
     mean[far], gain[far] = legendre_series(a[far], b[far])
     second = second_moment(a, b)
-    return mean, drop_rounding(second - mean**2, second), gain
+    return mean, without_rounding(second - mean**2, ACCURACY), gain
 
 
 def _crowded_gauss() -> tuple[Array, Array, Array]:

@@ -5,7 +5,10 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
-from scaling_theory.moments.record import Array, drop_rounding
+from scaling_theory.moments.record import Array, without_rounding
+
+ACCURACY = 1e-12
+"""What a variance is good to."""
 
 # Below b = 1 the closed form divides differences of order b^2 by b^2; there Gauss-Legendre on
 # [-b, b], whose integrand is entire and of unit scale, is exact to rounding.
@@ -41,7 +44,7 @@ def _closed_form(a: Array, b: Array) -> tuple[Array, Array, Array]:
         + (size / b) ** 2 * inside
         + (inside / b + (size / b - 1) * low_height - (size / b + 1) * high_height) / b
     )
-    return np.sign(a) * mean, drop_rounding(second - mean**2, second), inside / b
+    return np.sign(a) * mean, without_rounding(second - mean**2, ACCURACY), inside / b
 
 
 def _by_quadrature(a: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -55,7 +58,7 @@ def _by_quadrature(a: Array, b: Array) -> tuple[Array, Array, Array]:
     below, above = ndtr(-b - size), ndtr(size - b)
     mean = above - below + b * first
     second = above + below + b * square
-    return np.sign(a) * mean, drop_rounding(second - mean**2, second), inside
+    return np.sign(a) * mean, without_rounding(second - mean**2, ACCURACY), inside
 
 
 def _density(z: Array) -> Array:

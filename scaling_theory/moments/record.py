@@ -7,9 +7,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Differences of O(1) quantities below this are rounding, not variance.
-ROUNDING = 1e-12
-
 
 @dataclass(frozen=True)
 class Moments:
@@ -21,6 +18,7 @@ class Moments:
         a noise that is absent, so its value is irrelevant.
     noise_scale: s = sigma / sqrt(B), unit of a gradient.
     variant: the name of the approximation that made these numbers.
+    accuracy: bound on the numerical error of a variance; 0 for closed forms.
     """
 
     mean: Array
@@ -28,6 +26,7 @@ class Moments:
     gain: Array
     noise_scale: Array
     variant: str
+    accuracy: float
 
     @property
     def second(self) -> Array:
@@ -39,13 +38,13 @@ class Moments:
         """V - (gain s)^2: the variance that is not linear in the noise (own derivation).
 
         Never negative for exact moments of a function (Hermite expansion: V is the sum of
-        c_k^2 / k! and c_1 = gain s); a rounding-level negative is returned as 0. Approximate
+        c_k^2 / k! and c_1 = gain s); a negative within `accuracy` is returned as 0. Approximate
         variants need not obey this: a true negative stays negative.
         """
-        return drop_rounding(self.variance - (self.gain * self.noise_scale) ** 2, self.variance)
+        residual = self.variance - (self.gain * self.noise_scale) ** 2
+        return without_rounding(residual, self.accuracy)
 
 
-def drop_rounding(difference: Array, scale: Array) -> Array:
-    """Set negatives within rounding of `scale` (or of 1) to zero, leave the others."""
-    rounding = (difference < 0) & (difference > -ROUNDING * np.maximum(scale, 1.0))
-    return np.where(rounding, 0.0, difference)
+def without_rounding(difference: Array, accuracy: float) -> Array:
+    """Negatives down to -accuracy become 0, the others stay."""
+    return np.where((difference < 0) & (difference >= -accuracy), 0.0, difference)
