@@ -24,6 +24,10 @@ PINS = {
 }
 
 
+# A build of torch for an accelerator brings that one's libraries in the versions it fixes itself.
+BROUGHT_BY_TORCH = ("cuda-", "nvidia-", "triton")
+
+
 def needed_here() -> set[NormalizedName]:
     """Every distribution that the direct ones bring on this platform, themselves included."""
     found: set[NormalizedName] = set()
@@ -33,7 +37,9 @@ def needed_here() -> set[NormalizedName]:
         name = canonicalize_name(requirement.name)
         extras = requirement.extras or {""}
         marker = requirement.marker
-        if name in found or (marker and not any(marker.evaluate({"extra": e}) for e in extras)):
+        if name in found or name.startswith(BROUGHT_BY_TORCH):
+            continue
+        if marker and not any(marker.evaluate({"extra": e}) for e in extras):
             continue
         found.add(name)
         try:
