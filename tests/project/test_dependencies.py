@@ -36,10 +36,7 @@ def needed_here() -> set[NormalizedName]:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         extras = requirement.extras or {""}
-        marker = requirement.marker
         if name in found or name.startswith(BROUGHT_BY_TORCH):
-            continue
-        if marker and not any(marker.evaluate({"extra": e}) for e in extras):
             continue
         found.add(name)
         try:
