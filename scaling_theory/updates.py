@@ -26,7 +26,7 @@ class UpdateRule:
 
 
 def _gradient(x: ArrayLike, epsilon: float) -> NDArray[Any]:
-    array = np.asarray(x)
+    array = np.array(x)
     return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
 
 

@@ -15,10 +15,9 @@ def softsign(x: ArrayLike, epsilon: ArrayLike) -> Kept:
     Torch's Adam has epsilon outside its root. epsilon has the unit of x. The dtype of x is kept.
     Source: kexue.fm/archives/10563, equation (2.1) of section 2.1 there.
     """
-    top = _floating(x)
-    # hypot neither overflows nor underflows where the squares would.
-    root = np.hypot(top, np.asarray(epsilon, dtype=top.dtype))
-    return _quotient(top, root)
+    value, width = _operands(x, epsilon)
+    size, larger, root = _relative_root(value, width)
+    return np.copysign(_quotient(size, larger) / root, value)
 
 
 def softsign_slope(x: ArrayLike, epsilon: ArrayLike) -> Kept:
@@ -26,20 +25,36 @@ def softsign_slope(x: ArrayLike, epsilon: ArrayLike) -> Kept:
 
     At x = epsilon = 0 the derivative of the sign does not exist; 0, its value everywhere else.
     """
-    top = _floating(x)
-    width = np.asarray(epsilon, dtype=top.dtype)
-    root = np.hypot(top, width)
-    return _quotient(_quotient(width, root) ** 2, root)
+    value, width = _operands(x, epsilon)
+    _, larger, root = _relative_root(value, width)
+    return _quotient(_quotient(width, larger) ** 2 / root**3, larger)
 
 
 def clipped(x: ArrayLike, epsilon: ArrayLike) -> Kept:
     """clip(x / epsilon, -1, 1), the sign of x where epsilon = 0 (kexue.fm/archives/10563)."""
-    top = _floating(x)
-    width = np.asarray(epsilon, dtype=top.dtype)
+    value, width = _operands(x, epsilon)
     # Clipping before dividing keeps x / epsilon from overflowing.
-    inside = np.clip(top, -width, width)
-    sharp: Kept = np.sign(top)
+    inside = np.clip(value, -width, width)
+    sharp: Kept = np.sign(value)
     return np.where(width > 0, _quotient(inside, width), sharp)
+
+
+def _operands(x: ArrayLike, epsilon: ArrayLike) -> tuple[Kept, Kept]:
+    """Both as arrays of the floating-point type of x, float64 where x has none."""
+    value = np.asarray(x)
+    if not np.issubdtype(value.dtype, np.floating):
+        value = value.astype(np.float64)
+    return value, np.asarray(epsilon, dtype=value.dtype)
+
+
+def _relative_root(value: Kept, width: Kept) -> tuple[Kept, Kept, Kept]:
+    """|x|, the larger of |x| and epsilon, and sqrt(x^2 + epsilon^2) over the larger.
+
+    Neither overflows nor underflows where the squares, or the root itself, would.
+    """
+    size = np.abs(value)
+    larger = np.maximum(size, width)
+    return size, larger, np.sqrt(1 + _quotient(np.minimum(size, width), larger) ** 2)
 
 
 def _quotient(top: Kept, bottom: Kept) -> Kept:
@@ -47,8 +62,3 @@ def _quotient(top: Kept, bottom: Kept) -> Kept:
     out = np.zeros(np.broadcast_shapes(top.shape, bottom.shape), dtype=bottom.dtype)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out
-
-
-def _floating(x: ArrayLike) -> Kept:
-    array = np.asarray(x)
-    return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
