@@ -54,6 +54,7 @@ sigma_ = _family("sigma_", r"\sigma", "noise of one sequence's gradient", "L/p",
 H_ = _family("H_", "H", "Hessian of the loss", "L/p^2")
 Sigma_ = _family("Sigma_", r"\Sigma", "covariance of one sequence's gradient", "L^2/p^2")
 R_ = _family("R_", "R", "correlation of the gradient noise", "1")
+P_ = _family("P_", "P", "preconditioner", "u p/L")
 u_ = _family("u_", "u", "update direction without noise, softsign(g_i, epsilon)", "1")
 mu_ = _family("mu_", r"\mu", "mean update of coordinate i", "1")
 V_ = _family("V_", "V", "variance of the update of coordinate i", "1")
@@ -75,6 +76,9 @@ t = _declare("t", "t", "variable of integration", "p/L")
 k = _declare("k", "k", "slope of an S-curve at 0, or a frequency", "p/L")
 p = _declare("p", "p", "parameter of a transform", "1")
 q = _declare("q", "q", "parameter of a generating function", "1", real=True)
+u = _declare(
+    "u", "u", "update of one coordinate without noise, softsign(g, epsilon)", "1", real=True
+)
 V = _declare("V", "V", "variance of the update of one coordinate", "1")
 worst = _declare("worst", r"\max|\mathrm{error}|", "largest error of an approximation", "1")
 mu = _declare("mu", r"\mu", "mean update of one coordinate", "1", real=True)
@@ -88,8 +92,20 @@ eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate ove
 eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")
 eta_peak = _declare("eta_peak", r"\eta_{\mathrm{peak}}", "eta* at the peak of a surge", "p/u")
 D = _declare("D", "D", "diffusion of the SDE of SGD", "p^(1/2)")
+log_slope = _declare(
+    "log_slope", r"\frac{d\ln\eta^*}{d\ln B}", "logarithmic slope of eta* over B", "1", real=True
+)
 descent = _declare("descent", "d", "E[u]^T g, descent per unit of learning rate", "L u/p")
 curvature = _declare("curvature", "C", "E[u^T H u], curvature along the update", "L u^2/p^2")
+signal_preconditioned = _declare(
+    "signal_preconditioned", r"g^\top P^\top HPg", "curvature along P g", "L u^2/p^2"
+)
+noise_preconditioned = _declare(
+    "noise_preconditioned",
+    r"\mathrm{Tr}(\Sigma P^\top HP)",
+    "noise curvature of P g~ at B = 1",
+    "L u^2/p^2",
+)
 drop = _declare("drop", r"\Delta\mathcal{L}", "expected loss drop at eta*", "L")
 drop_detuned = _declare(
     "drop_detuned", r"\Delta\mathcal{L}(q\eta^*)", "expected loss drop at q times eta*", "L"
@@ -137,6 +153,7 @@ A = _declare("A", "A", "descent along u, u^T g", "L u/p")
 beta1 = _declare("beta1", r"\beta_1", "averaging factor of the gradient", "1")
 beta2 = _declare("beta2", r"\beta_2", "averaging factor of its square", "1")
 beta_new = _declare("beta_new", r"\beta'", "averaging factor at the new batch size", "1")
+slope_ratio = _declare("slope_ratio", r"\mu'(0)/\mu'_{c=1}(0)", "exact over approximate slope", "1")
 rho = _declare("rho", r"\rho", "(1 - beta1) / (1 + beta1), noise left by the average", "1")
 snr = _declare("snr", r"\mathrm{SNR}", "signal-to-noise ratio of the batch gradient", "1")
 decay = _declare("decay", r"\lambda", "decoupled weight decay", "1/p")

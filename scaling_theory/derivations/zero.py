@@ -58,7 +58,12 @@ def proves_zero(expression: sp.Expr) -> bool:
     if expression == 0:
         return True
     expression = expression.replace(sp.erfc, lambda argument: 1 - sp.erf(argument))
-    for reduce in (sp.expand, sp.cancel, sp.simplify):
+    for reduce in (sp.expand, _numerator, sp.simplify):
         if reduce(expression) == 0:
             return True
     return bool(sp.simplify(sp.expand(sp.radsimp(expression))) == 0)
+
+
+def _numerator(expression: sp.Expr) -> sp.Expr:
+    """The expanded numerator over a common denominator."""
+    return sp.expand(sp.fraction(sp.together(expression))[0])
