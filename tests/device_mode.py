@@ -25,9 +25,10 @@ class MixedDevicesError(RuntimeError):
 class RefuseMixedDevices(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own gap
     """Refuse operations that mix meta tensors with CPU tensors of one or more dimensions.
 
-    Allowed, as on a GPU: CPU scalars (no dimensions), and copies from one device to the other,
-    which somebody asked for by name. Where meta tensors would have to yield numbers (`item`,
-    `tolist`, `cpu`, `nonzero`) every number is one, and true.
+    Refused too is a generator of the CPU that fills a meta tensor. Allowed, as on a GPU, are CPU
+    scalars (no dimensions), and copies from one device to the other, which somebody asked for
+    by name. Where meta tensors would have to yield numbers (`item`, `tolist`, `cpu`, `nonzero`)
+    every number is one, and true.
     """
 
     def __init__(self) -> None:
@@ -67,11 +68,18 @@ def _target(kwargs: dict[str, Any]) -> str | None:
 def _refuse_mixture(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    tensors = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-    on_cpu = [tensor for tensor in tensors if tensor.is_cpu and tensor.dim() > 0]
-    if on_cpu and any(tensor.is_meta for tensor in tensors):
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in on_cpu)
-        raise MixedDevicesError(f"{func} mixes meta tensors with CPU tensors of shape {shapes}")
+    leaves = tree_flatten((args, kwargs))[0]
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    if _target(kwargs) != "meta" and not any(tensor.is_meta for tensor in tensors):
+        return
+    on_cpu = [
+        f"a CPU tensor of shape {tuple(leaf.shape)}" if isinstance(leaf, Tensor) else "a generator"
+        for leaf in leaves
+        if (isinstance(leaf, Tensor) and leaf.is_cpu and leaf.dim() > 0)
+        or (isinstance(leaf, torch.Generator) and leaf.device.type == "cpu")
+    ]
+    if on_cpu:
+        raise MixedDevicesError(f"{func} mixes meta tensors with {', '.join(on_cpu)}")
 
 
 def _indices_of_all(mask: Tensor) -> Tensor:

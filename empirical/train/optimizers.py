@@ -1,7 +1,7 @@
 """All update rules in torch: one table from a configuration to an optimizer."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -56,8 +56,14 @@ class SoftSignSGD(Optimizer):
                 "wanted none below 0; raise it"
             )
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One update; a closure is called once, with gradients enabled, and its value returned."""
         loss = None
         if closure is not None:

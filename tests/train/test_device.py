@@ -88,6 +88,17 @@ def test_a_device_of_ones_own_is_caught(
         sequence_losses(network(NETWORK).to(META), tokens, tokens)
 
 
+def test_a_generator_of_another_device_is_caught() -> None:
+    """Negative control: a GPU refuses to draw from a generator of the CPU; so does the mode."""
+    generator = torch.Generator(device="cpu")
+    with RefuseMixedDevices():
+        assert torch.randn(3, generator=generator, device="cpu").to(META).is_meta
+        with pytest.raises(MixedDevicesError, match="a generator"):
+            torch.randn(3, generator=generator, device=META)
+        with pytest.raises(MixedDevicesError, match="a generator"):
+            torch.zeros(3, device=META).normal_(generator=generator)
+
+
 def test_the_stand_in_answers_with_ones() -> None:
     """Closed form: every reading of a meta tensor is one or true, in its dtype."""
     with RefuseMixedDevices():

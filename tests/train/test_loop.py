@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from empirical.errors import UsageError
+from empirical.train import loop
+from empirical.train.batches import sample_sequences
 from empirical.train.configuration import (
     LARGEST,
     AdamWConfig,
@@ -157,6 +160,39 @@ def test_divergence_is_an_error() -> None:
     assert (error.value.step, error.value.learning_rate) == (2, 1e30)
     assert not math.isfinite(error.value.loss)
     assert [report.step for report in reports] == [1]
+
+
+def test_a_diverged_run_stops_within_twenty_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brute force: batches are counted; the loss of step 2 is read after step 20."""
+    batches = []
+
+    def counting(*args: Any, **options: Any) -> tuple[Tensor, Tensor]:
+        batches.append(args)
+        return sample_sequences(*args, **options)
+
+    monkeypatch.setattr(loop, "sample_sequences", counting)
+    with pytest.raises(DivergedError, match="step 2 "):
+        _run(
+            TrainConfig(
+                steps=500,
+                warmup_steps=0,
+                learning_rate=LARGEST,
+                optimizer=SGDConfig(),
+                heldout_sequences=50,
+            )
+        )
+    assert len(batches) == 20
+
+
+def test_a_broken_weight_is_no_checkpoint() -> None:
+    """Planted mistake: NaN in the row of a byte that the text has not, which no loss shows."""
+    network = build_network(NETWORK, 0)
+    with torch.no_grad():
+        network.token_embedding.weight[0] = math.nan
+    config = TrainConfig(steps=5, heldout_sequences=50)
+    with pytest.raises(DivergedError, match="step 3 ") as error:
+        train(network, _four_letters(), config, device=CPU, checkpoint_steps=(3,))
+    assert math.isfinite(error.value.loss)
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 1e30], ids=["held-out-loss", "weights"])
