@@ -25,46 +25,51 @@ class Surroundings:
         landscape: the network over its pool.
         gradients: gradient of each sequence, [N, P].
         losses: loss of each sequence at the point itself, [N].
+        typical_norm: mean |g_k| over the first sequences.
     """
 
     landscape: Landscape
     gradients: Tensor
     losses: Tensor
+    typical_norm: float
 
 
 def surroundings_of(landscape: Landscape, gradients: Tensor) -> Surroundings:
     """A landscape together with its sequence gradients and the losses at its point."""
-    return Surroundings(landscape, gradients, losses_at(landscape, landscape.point))
+    norms = torch.linalg.vector_norm(gradients[:STEP_ROWS], dim=1)
+    losses = losses_at(landscape, landscape.point)
+    return Surroundings(landscape, gradients, losses, float(norms.mean()))
 
 
-def slope_along(around: Surroundings, direction: Tensor) -> float:
-    """rms_k |g_k^T v| over the first sequences of the pool, kept away from 0."""
-    rows = around.gradients[:STEP_ROWS]
-    slope = (rows @ direction).square().mean().sqrt()
+def slopes_along(around: Surroundings, directions: Tensor) -> Tensor:
+    """rms_k |g_k^T v| over the first sequences of the pool, kept away from 0, for [n, P]: [n]."""
+    slopes = (directions @ around.gradients[:STEP_ROWS].T).square().mean(1).sqrt()
     # a direction in which no sequence has a slope still needs a finite step
-    floor = 1e-3 * direction.norm() * rows.norm(dim=1).mean()
-    return max(float(slope), float(floor), torch.finfo(direction.dtype).tiny)
+    floor = 1e-3 * around.typical_norm * torch.linalg.vector_norm(directions, dim=1)
+    return torch.maximum(slopes, floor).clamp_min(torch.finfo(directions.dtype).tiny)
 
 
-def stiffness_along(around: Surroundings, direction: Tensor) -> float:
+def stiffness_along(around: Surroundings, direction: Tensor, slope: float) -> float:
     """|v^T H v| / slope^2, at least 1: where it is large, curvature and not slope sets the step.
 
     Directions of one kind (all sign vectors, all gradient deviations) share it.
     """
-    slope = slope_along(around, direction)
     first = torch.arange(min(STEP_ROWS, around.landscape.sequences), device=direction.device)
     h = LOSS_CHANGE[direction.dtype] / slope
     curvature = float(second_differences(around, direction, h, first).mean())
     return max(1.0, abs(curvature) / slope**2)
 
 
-def step_along(around: Surroundings, direction: Tensor, stiffness: float) -> float:
-    """The step h at which a sequence's loss changes by about `LOSS_CHANGE` along the direction.
+def steps_along(around: Surroundings, directions: Tensor) -> list[float]:
+    """Steps h at which a sequence's loss changes by about `LOSS_CHANGE`, for directions [n, P].
 
     h = LOSS_CHANGE / (slope sqrt(stiffness)), so that neither h slope nor sqrt(h^2 v^T H v)
-    exceeds LOSS_CHANGE.
+    exceeds LOSS_CHANGE. The directions are of one kind: the first tells how stiff they are.
     """
-    return LOSS_CHANGE[direction.dtype] / (slope_along(around, direction) * stiffness**0.5)
+    slopes: list[float] = slopes_along(around, directions).tolist()
+    stiffness = stiffness_along(around, directions[0], slopes[0])
+    change = LOSS_CHANGE[directions.dtype]
+    return [change / (slope * stiffness**0.5) for slope in slopes]
 
 
 def second_differences(
@@ -86,7 +91,7 @@ def curvature_along(around: Surroundings, direction: Tensor) -> float:
     """v^T H v of the pool's mean loss for one direction v [P]; 0 for v = 0."""
     if not direction.any():
         return 0.0
-    step = step_along(around, direction, stiffness_along(around, direction))
+    step = steps_along(around, direction[None])[0]
     return float(second_differences(around, direction, step).mean())
 
 
@@ -97,14 +102,12 @@ def curvature_samples(
 
     Each value is unbiased for the pool's curvature. A mean over many random directions is more
     precise for the same work if each sees few sequences than if few of them see the whole pool.
-    The directions are of one kind; the first of them tells how stiff they are.
+    The directions are of one kind, see `steps_along`.
     """
     pool = around.landscape.sequences
-    stiffness = stiffness_along(around, directions[0])
     values = []
-    for direction in directions:
+    for direction, step in zip(directions, steps_along(around, directions), strict=True):
         drawn = torch.randint(pool, (subset,), generator=rng, device=rng.device)
-        step = step_along(around, direction, stiffness)
         differences = second_differences(around, direction, step, drawn.to(direction.device))
         values.append(differences.mean())
     return torch.stack(values).cpu()

@@ -47,7 +47,7 @@ def sequence_gradients(
     # the fused attention kernels have no batching rule, the math kernel has
     with sdpa_kernel(SDPBackend.MATH):
         for x, y in chunks(landscape, None):
-            for xs, ys in zip(x.split(chunk), y.split(chunk), strict=True):
+            for xs, ys in zip(torch.split(x, chunk), torch.split(y, chunk), strict=True):
                 by_name = vmap(grad(one), in_dims=(None, 0, 0))(named, xs, ys)
                 rows = torch.cat([by_name[name].flatten(1) for name in landscape.names], dim=1)
                 gradients[start : start + len(rows)] = rows

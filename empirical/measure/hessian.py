@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from empirical.measure.curvature import Surroundings, step_along, stiffness_along
+from empirical.measure.curvature import Surroundings, steps_along
 from empirical.measure.landscape import chunks, unflatten
 
-SUBSET = 512
+SUBSET = 128
 """Sequences for a product that only serves a standard error."""
 
 
@@ -33,8 +33,7 @@ def hessian_vector(
     (grad L(theta + h v) - grad L(theta - h v)) / 2h, with the step of the second differences. It
     needs no second derivative, so any attention kernel will do.
     """
-    scape = around.landscape
-    h = step_along(around, direction, stiffness_along(around, direction))
+    scape, h = around.landscape, steps_along(around, direction[None])[0]
     indices = None
     if subset is not None and subset < scape.sequences:
         drawn = torch.randperm(scape.sequences, generator=rng, device=rng.device)[:subset]

@@ -110,7 +110,7 @@ def landscape_of(
 
 def unflatten(landscape: Landscape, vector: Tensor) -> dict[str, Tensor]:
     """A vector [P] as parameters by name (views, no copy)."""
-    pieces = vector.split([shape.numel() for shape in landscape.shapes])
+    pieces = torch.split(vector, [shape.numel() for shape in landscape.shapes])
     triples = zip(landscape.names, pieces, landscape.shapes, strict=True)
     return {name: piece.view(shape) for name, piece, shape in triples}
 

@@ -51,9 +51,7 @@ class LineSearch:
     batches: int
 
 
-def search_line(
-    around: Surroundings, truth: OneStepTruth, effort: Effort, seed: int
-) -> LineSearch:
+def search_line(around: Surroundings, truth: OneStepTruth, effort: Effort, seed: int) -> LineSearch:
     """The learning rate that minimises the true loss after one step, averaged over batches."""
     unit = truth.scale
     if unit == 0:
@@ -65,7 +63,7 @@ def search_line(
     rest = np.concatenate(
         [
             _remainders(around, update, rates, effort.subset, rng)
-            for block in batches.split(BLOCK)
+            for block in torch.split(batches, BLOCK)
             for update in soft_sign(batch_gradients(around.gradients, block), truth.epsilon)
         ]
     )
@@ -112,7 +110,8 @@ def _minimum(rest: np.ndarray, slopes: np.ndarray, unit: float) -> np.ndarray:
     grid = np.geomspace(REACH[0], REACH[1], 1025)
     shape = np.stack([grid**2, grid**3, grid**4])
     loss = coefficients.T @ shape - slopes[:, None] * unit * grid
-    return grid[loss.argmin(axis=1)] * unit
+    best: np.ndarray = grid[loss.argmin(axis=1)] * unit
+    return best
 
 
 def _beyond(best: float, low: float, high: float) -> str:

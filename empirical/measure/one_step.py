@@ -37,7 +37,7 @@ class Effort:
     """How much to measure.
 
     Attributes:
-        batches: M, real batches per batch size; they are shared across epsilon.
+        batches: M, real batches per small batch size; they are shared across epsilon.
         precision: standard error wanted for the noise curvature's part in E[u^T H u], relative.
         pilot: batches whose curvatures decide how many more that takes.
         subset: sequences per curvature of a single batch's update.
@@ -48,7 +48,12 @@ class Effort:
     precision: float = 0.02
     pilot: int = 48
     subset: int = 16
-    line_search_batches: int = 96
+    line_search_batches: int = 64
+
+    def batches_at(self, batch_size: int) -> int:
+        """M at a batch size: the updates of large batches vary less, and cost more."""
+        fewest = min(self.batches, 256)
+        return min(self.batches, max(fewest, 64 * self.batches // batch_size))
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,9 @@ def measure_one_step(
         seed: all randomness derives from it and from the batch size.
     """
     rng = private_generator(seed, f"batches of {batch_size}")
-    indices = draw_batches(around.landscape.sequences, effort.batches, batch_size, rng)
+    indices = draw_batches(
+        around.landscape.sequences, effort.batches_at(batch_size), batch_size, rng
+    )
     descents, means = _first_pass(around, gradient, indices, epsilons)
     return [
         _second_pass(around, indices, epsilon, descents[k].numpy(), means[k], effort, seed)
@@ -124,7 +131,7 @@ def _first_pass(
     """u_k^T g of every batch, [n_eps, M] (on the CPU), and the mean update, [n_eps, P]."""
     descents = []
     sums = torch.zeros(len(epsilons), len(gradient), dtype=gradient.dtype, device=gradient.device)
-    for block in indices.split(BLOCK):
+    for block in torch.split(indices, BLOCK):
         x = batch_gradients(around.gradients, block)
         slopes = []
         for k, epsilon in enumerate(epsilons):
@@ -152,7 +159,7 @@ def _second_pass(
 
     def look(part: Tensor) -> tuple[Tensor, Tensor]:
         noise, slopes = [], []
-        for block in part.split(BLOCK):
+        for block in torch.split(part, BLOCK):
             update = soft_sign(batch_gradients(around.gradients, block), epsilon)
             slopes.append((update @ pull).double().cpu())
             away = update - mean_update
@@ -161,7 +168,8 @@ def _second_pass(
 
     pilot = min(effort.pilot, batches)
     noise, slopes = look(indices[:pilot])
-    share = float(noise.std()) / max(raw_signal + float(noise.mean()), 1e-300)
+    size = abs(raw_signal) + abs(float(noise.mean()))
+    share = float(noise.std()) / size if size > 0 else 0.0
     wanted = min(batches, max(pilot, round((share / effort.precision) ** 2)))
     if wanted > pilot:
         more = look(indices[pilot:wanted])

@@ -22,7 +22,7 @@ from scaling_theory.updates import UPDATE_RULES
 
 Array = NDArray[np.float64]
 
-DEVIATIONS = 256
+DEVIATIONS = 192
 """K, deviations for the correlated term."""
 
 MICRO_BATCH = 32
@@ -49,19 +49,18 @@ class Prediction:
 
     Attributes:
         learning_rate: eta*, None where the theory has none.
-        signal: mu^T H mu; noise: Tr(H Cov u); both None where the theory has no such parts.
+        signal: mu^T H mu.
+        noise: Tr(H Cov u).
         status: "ok", or why there is no eta*.
     """
 
     learning_rate: Estimate | None
-    signal: Estimate | None
-    noise: Estimate | None
+    signal: Estimate
+    noise: Estimate
     status: str = "ok"
 
 
-def gather_statistics(
-    around: Surroundings, pool: PoolStatistics, seed: int
-) -> GradientStatistics:
+def gather_statistics(around: Surroundings, pool: PoolStatistics, seed: int) -> GradientStatistics:
     """The arrays that the noise closures read: g, sigma^2 and K deviations."""
     rng = private_generator(seed, "deviations")
     deviations = draw_deviations(around.gradients, pool.gradient, DEVIATIONS, MICRO_BATCH, rng)
@@ -83,7 +82,7 @@ def network_form(around: Surroundings, rng: torch.Generator) -> QuadraticForm:
     known: dict[bytes, Array] = {}
 
     def form(directions: Array, /) -> Array:
-        on_device = torch.as_tensor(directions, dtype=like.dtype, device=like.device)
+        on_device = torch.tensor(directions, dtype=like.dtype, device=like.device)
         if len(directions) > 1:
             drawn = curvature_samples(around, on_device, subset=SUBSET, rng=rng)
             values: Array = drawn.numpy().astype(np.float64)

@@ -109,7 +109,7 @@ def _noise_scale(
     """
     count = len(gradients)
     along = (gradients @ mean).double().cpu().numpy()
-    size = gradients.square().sum(1).double().cpu().numpy()
+    size = torch.linalg.vector_norm(gradients, dim=1).double().square().cpu().numpy()
     square = float(mean.double().square().sum())
     spread = (size - 2 * along + square) * count / (count - 1)
     trace = mean_estimate(spread)
@@ -139,5 +139,5 @@ def draw_deviations(
     Each is the mean of b sequences drawn with replacement, less the pool gradient.
     """
     indices = draw_batches(len(gradients), count, micro_batch, rng)
-    blocks = [batch_gradients(gradients, block) - mean for block in indices.split(64)]
+    blocks = [batch_gradients(gradients, block) - mean for block in torch.split(indices, 64)]
     return torch.cat(blocks)

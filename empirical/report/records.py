@@ -7,7 +7,7 @@ A missing number is null beside a status that says why; NaN and infinity are ref
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,9 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+
+Plain = dict[str, Any]
+"""A record as JSON has it, before it is checked."""
 
 OK = "ok"
 NOT_RUN = "not run"
