@@ -93,7 +93,9 @@ def epsilon_is(s: Situation, ruled: float | None, wanted_by: str) -> Check:
     detail = f"the rule wants {ruled:.3g}, {s.wanted_epsilon:.3g} was asked for"
     if sign_like.verdict == "holds":
         return Check(assumption, "holds", ruled, f"{detail}; both are too small to act")
-    return Check(assumption, "cannot tell", ruled, f"{detail}: this rule does not say what it does")
+    # A known ratio that is not far below 1 means epsilon acts, and the rule is silent about that.
+    verdict: Verdict = "cannot tell" if sign_like.number is None else "does not hold"
+    return Check(assumption, verdict, ruled, f"{detail}: this rule does not say what it does")
 
 
 def small_steps(name: str, beta: float | None, ratio: float) -> Check:

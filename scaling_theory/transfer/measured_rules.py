@@ -14,6 +14,9 @@ from scaling_theory.transfer.situation import Situation
 GAUSSIAN = 1.0
 """Excess kurtosis of the batch gradient above which it is not called Gaussian; a convention."""
 
+COARSE = 0.3
+"""Interpolation error of the ratio above which the grid is called too coarse; a convention."""
+
 ENOUGH = 20
 """A pool of fewer B_simple than this has a gradient that is mostly noise of the pool."""
 
@@ -38,13 +41,13 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
         return without_number(settings, checks, str(failure))
     factor, error = eta1_ratio(at_new, at_old)
     outside = tuple(dict.fromkeys(at_new.outside + at_old.outside))
-    inside = Check(
-        "both points lie on the measured grid",
-        "does not hold" if outside else "holds",
-        None,
-        "; ".join(outside) or f"interpolation adds {error:.1%}",
-    )
-    return Outcome(factor, settings, (inside, *checks), "", error, outside)
+    known = "the measured surface is known at both points"
+    if outside or error > COARSE:
+        detail = "; ".join(outside) or f"interpolation adds {error:.0%}"
+        grid = unmeasured(known, detail, "measure the surface there, or on a finer grid")
+    else:
+        grid = Check(known, "holds", error, f"interpolation adds {error:.1%}")
+    return Outcome(factor, settings, (grid, *checks), "", error, outside)
 
 
 def _tails(s: Situation) -> Check:

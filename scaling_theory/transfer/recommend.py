@@ -92,7 +92,8 @@ def _why(advice: Advice) -> str:
 
 
 def _why_not(advice: Advice) -> str:
-    lacking = f"nothing speaks against '{advice.rule.name}', but"
+    rate = "" if advice.learning_rate is None else f" (lr {advice.learning_rate.value:.3g})"
+    lacking = f"nothing speaks against '{advice.rule.name}'{rate}, but"
     if advice.outcome.missing:
         return f"{lacking} it lacks an input"
     open_checks = [

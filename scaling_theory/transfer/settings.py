@@ -7,6 +7,7 @@ from scaling_theory.transfer.advice import Setting, Settings
 from scaling_theory.transfer.situation import Situation
 
 UNSTATED = "not stated for the tuned run"
+NOT_SAID = "one step does not determine it"
 
 
 def kept(value: float | None, note: str = "unchanged") -> Setting:
@@ -68,14 +69,13 @@ def run_warmup(s: Situation) -> Setting:
 
 def one_step_settings(s: Situation) -> Settings:
     """One step knows neither averages nor decay nor warm-up: nothing is said of them."""
-    silent = "one step does not determine it"
     recipe = s.recipe
     return Settings(
-        beta1=Setting(recipe.beta1, silent),
-        beta2=Setting(recipe.beta2, silent),
+        beta1=Setting(recipe.beta1, NOT_SAID),
+        beta2=Setting(recipe.beta2, NOT_SAID),
         epsilon=wanted_epsilon(s),
-        weight_decay=Setting(recipe.weight_decay, silent),
-        warmup_steps=Setting(recipe.warmup_steps, silent),
+        weight_decay=Setting(recipe.weight_decay, NOT_SAID),
+        warmup_steps=Setting(recipe.warmup_steps, NOT_SAID),
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
+from empirical.statistics_files import SavedStatistics
+from scaling_theory.checkpoint import CheckpointScalars
+from scaling_theory.estimate import exact_estimate
 from scaling_theory.statistics import GradientStatistics
 from scaling_theory.surface import SurfaceStatistics
 from scaling_theory.surface_grid import measure_surface
@@ -34,6 +38,7 @@ def checkpoint(seed: int = 0) -> tuple[GradientStatistics, Array]:
     return statistics, hessian
 
 
+@cache
 def surface(
     epsilons: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0, 10.0, inf),
     batches: tuple[float, ...] = BATCHES,
@@ -48,3 +53,25 @@ def surface(
 
     probes = np.sqrt(SIZE) * np.eye(SIZE)
     return measure_surface(statistics, batches, scaled, form, probes)
+
+
+@cache
+def saved(seed: int = 0) -> SavedStatistics:
+    """`checkpoint` as it would lie on disk, scalars exact; sequences of 64 tokens."""
+    statistics, hessian = checkpoint(seed)
+    g = statistics.gradient
+    covariance = statistics.deviations.T @ statistics.deviations / SIZE
+    scalars = CheckpointScalars(
+        parameters=SIZE,
+        pool_sequences=statistics.sequences,
+        sequence_length=64,
+        gradient_norm_squared=exact_estimate(float(g @ g)),
+        trace_covariance=exact_estimate(float(np.trace(covariance))),
+        trace_hessian=exact_estimate(float(np.trace(hessian))),
+        gradient_curvature=exact_estimate(float(g @ hessian @ g)),
+        sign_curvature=exact_estimate(float(np.sign(g) @ hessian @ np.sign(g))),
+        hessian_noise=exact_estimate(float(np.trace(hessian @ covariance))),
+        excess_kurtosis=2.0,
+    )
+    grid = surface((0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, inf), seed=seed)
+    return SavedStatistics(scalars, grid, {"model": "noisy quadratic", "seed": seed})
