@@ -21,6 +21,7 @@ from scaling_theory.laboratory.horizon import (
     HorizonOptimum,
     NoHorizonOptimumError,
     exact_horizon_optimum,
+    paired_ratio,
     simulated_horizon_optimum,
 )
 from scaling_theory.laboratory.many_steps import simulated_excess_loss, simulated_path
@@ -68,6 +69,7 @@ __all__ = [
     "low_rank_noise",
     "make_quadratic",
     "momentum_noise_factor",
+    "paired_ratio",
     "power_law_spectrum",
     "predicted_curvature",
     "predicted_step",

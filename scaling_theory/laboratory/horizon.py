@@ -49,6 +49,8 @@ class HorizonOptimum:
 
     learning_rate: with its standard error over replicas (0: exact). interval: (low, high) that
     holds the optimum: the last bracket of an exact search, two standard errors of a simulated one.
+    deleted_rates: the learning rate found with each replica left out in turn, [replicas] (empty if
+    exact); those of two optimizers with one seed pair up (`paired_ratio`).
     excess_loss: L - L(optimum) there (simulated: at the nearest learning rate run). batch_size in
     sequences.
     """
@@ -59,6 +61,7 @@ class HorizonOptimum:
     batch_size: float
     steps: int
     optimizer: str
+    deleted_rates: tuple[float, ...] = ()
 
 
 def exact_horizon_optimum(
@@ -137,17 +140,34 @@ def simulated_horizon_optimum(
     if not log_rates[0] < vertex < log_rates[-1]:
         raise NoHorizonOptimumError(np.exp(log_rates), total / replicas)
     deleted = np.array([_vertex(log_rates, (total - one) / (replicas - 1)) for one in losses])
-    spread = np.sqrt((replicas - 1) / replicas * np.sum((deleted - deleted.mean()) ** 2))
+    spread = _jackknife(deleted)
     rate = float(np.exp(vertex))
     nearest = int(np.argmin(np.abs(log_rates - vertex)))
     return HorizonOptimum(
-        Estimate(rate, rate * float(spread), replicas),
+        Estimate(rate, rate * spread, replicas),
         (rate * float(np.exp(-2 * spread)), rate * float(np.exp(2 * spread))),
         mean_estimate(losses[:, nearest]),
         batch_size,
         steps,
         optimizer.name,
+        tuple(float(rate) for rate in np.exp(deleted)),
     )
+
+
+def paired_ratio(top: HorizonOptimum, bottom: HorizonOptimum) -> Estimate:
+    """Ratio of two simulated learning rates that share seed and replicas, by the jackknife.
+
+    The noise common to both cancels. Raises InputError if the replicas do not pair up.
+    """
+    replicas = len(top.deleted_rates)
+    if replicas < 2 or len(bottom.deleted_rates) != replicas:
+        raise InputError(
+            f"{replicas} and {len(bottom.deleted_rates)} replicas; the ratio wants two "
+            "simulated optima with the same replicas and seed"
+        )
+    deleted = np.log(top.deleted_rates) - np.log(bottom.deleted_rates)
+    ratio = top.learning_rate.value / bottom.learning_rate.value
+    return Estimate(ratio, ratio * _jackknife(deleted), replicas)
 
 
 def bracket(curve: LossCurve, guess: float) -> tuple[float, float]:
@@ -166,6 +186,12 @@ def bracket(curve: LossCurve, guess: float) -> tuple[float, float]:
         offset += 6 if best == 8 else -6
         if abs(offset) > OCTAVES:
             raise NoHorizonOptimumError(rates, losses)
+
+
+def _jackknife(deleted: FloatArray) -> float:
+    """Standard error from the values with one replica left out, [replicas]."""
+    count = deleted.size
+    return float(np.sqrt((count - 1) / count * np.sum((deleted - deleted.mean()) ** 2)))
 
 
 def _octaves(middle: float, octaves: FloatArray) -> FloatArray:

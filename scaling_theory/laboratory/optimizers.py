@@ -37,11 +37,14 @@ class Optimizer:
         return tuple(np.zeros(shape) for _ in range(self.buffers))
 
 
-def rule_optimizer(rule: str, epsilon: float = 0.0, beta1: float = 0.0) -> Optimizer:
-    """u = phi_epsilon(m), m <- beta_1 m + (1 - beta_1) g~ from m = 0, no bias correction.
+def rule_optimizer(
+    rule: str, epsilon: float = 0.0, beta1: float = 0.0, bias_correction: bool = False
+) -> Optimizer:
+    """u = phi_epsilon(m), m <- beta_1 m + (1 - beta_1) g~ from m = 0.
 
     rule: a name of UPDATE_RULES ("sgd", "signsgd", "softsignsgd"); epsilon in units of a gradient,
-    inside the root. beta_1 = 0 is the rule itself. Raises InputError for an unknown rule, a
+    inside the root. beta_1 = 0 is the rule itself. bias_correction divides m by 1 - beta_1^t, as
+    Adam does. Raises InputError for an unknown rule, a
     negative epsilon or beta_1 outside [0, 1).
     """
     if rule not in UPDATE_RULES:
@@ -55,7 +58,8 @@ def rule_optimizer(rule: str, epsilon: float = 0.0, beta1: float = 0.0) -> Optim
 
     def direction(gradient: FloatArray, memory: Memory, step: int) -> tuple[FloatArray, Memory]:
         average = beta1 * memory[0] + (1.0 - beta1) * gradient
-        return apply(average, epsilon), (average,)
+        weight = 1.0 - beta1**step if bias_correction else 1.0
+        return apply(average / weight, epsilon), (average,)
 
     return Optimizer(f"{label} beta1={beta1:g}", 1, 1.0 / (1.0 - beta1), direction)
 
@@ -81,4 +85,5 @@ def adam(
         return update, (m, v)
 
     name = f"adam beta1={beta1:g} beta2={beta2:g} epsilon={epsilon:g}"
-    return Optimizer(name, 2, 1.0 / (1.0 - max(beta1, beta2)), direction)
+    longest = max(beta1, beta2)
+    return Optimizer(name, 2, 1.0 / (1.0 - longest) if longest else 0.0, direction)

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_theory.estimate import Estimate
+from scaling_theory.estimate import Estimate, scaled_estimate
 from scaling_theory.laboratory.construct import log_spaced_spectrum
-from scaling_theory.laboratory.horizon import exact_horizon_optimum, simulated_horizon_optimum
+from scaling_theory.laboratory.horizon import (
+    HorizonOptimum,
+    exact_horizon_optimum,
+    paired_ratio,
+    simulated_horizon_optimum,
+)
 from scaling_theory.laboratory.many_steps import simulated_path
 from scaling_theory.laboratory.one_step import adam_limit_step, sgd_step, sign_step
-from scaling_theory.laboratory.optimizers import adam
+from scaling_theory.laboratory.optimizers import Optimizer, adam, rule_optimizer
 from scaling_theory.laboratory.quadratic import NoisyQuadratic
 from scaling_theory.laboratory.sampled_step import sampled_step
 
@@ -52,14 +57,14 @@ def momentum_table(
 
 @dataclass(frozen=True)
 class RatioRow:
-    """η*(Adam) of a run against (mean √v + ε) η*(SGD with the same momentum).
+    """η*(Adam) of a run against (mean √v + ε) η*(SGD with the same momentum), both simulated.
 
-    sgd: exact. adam: simulated, with its standard error. ratio: 1 where the ratio law holds.
+    ratio: η*(Adam) / ((mean √v + ε) η*(SGD)), on the same noise: 1 where the ratio law holds.
     """
 
     batch_size: float
     epsilon: float
-    sgd: float
+    sgd: Estimate
     adam: Estimate
     ratio: Estimate
 
@@ -67,41 +72,58 @@ class RatioRow:
 def ratio_table(
     *,
     epsilons: Sequence[float] = (0.0, 1.0, 10.0),
-    batch_sizes: Sequence[float] = BATCHES,
+    batch_sizes: Sequence[float] = (1.0, 1e2, 1e3, 1e4, 1e6),
     betas: tuple[float, float] = (0.9, 0.99),
     steps: int = 200,
     size: int = 200,
-    replicas: int = 16,
+    replicas: int = 6,
     seed: int = 0,
 ) -> tuple[RatioRow, ...]:
     """Runs of `steps` steps on `broad_quadratic`; σ = 10, so B_ε = (σ/ε)² is 100 for ε = 1."""
     problem = broad_quadratic(size)
     rows = []
-    for batch in batch_sizes:
-        sgd = exact_horizon_optimum(problem, batch_size=batch, steps=steps, beta1=betas[0])
-        for epsilon in epsilons:
-            rule = adam(*betas, epsilon)
-            best = simulated_horizon_optimum(
+    for number, batch in enumerate(batch_sizes):
+
+        def best(
+            rule: Optimizer, batch: float = batch, seed: int = seed + number
+        ) -> HorizonOptimum:
+            return simulated_horizon_optimum(
                 problem, rule, batch_size=batch, steps=steps, replicas=replicas, seed=seed
-            ).learning_rate
-            path = simulated_path(
-                problem,
-                rule,
-                np.array([best.value]),
-                batch_size=batch,
-                steps=steps,
-                replicas=1,
-                rng=np.random.default_rng(seed),
             )
-            next(path)  # the start, before any second moment
-            roots = [
-                np.sqrt(memory[1] / (1.0 - betas[1] ** step)).mean()
-                for step, (_, memory) in enumerate(path, start=1)
-            ]
-            scale = (float(np.mean(roots)) + epsilon) * sgd.learning_rate.value
-            ratio = Estimate(best.value / scale, best.standard_error / scale, replicas)
-            rows.append(RatioRow(batch, epsilon, sgd.learning_rate.value, best, ratio))
+
+        # Adam corrects its average for the start at zero, so the SGD beside it must too.
+        sgd = best(rule_optimizer("sgd", beta1=betas[0], bias_correction=True))
+        for epsilon in epsilons:
+            optimum = best(adam(*betas, epsilon))
+            root = _mean_root(problem, optimum, betas, epsilon, seed + number)
+            ratio = scaled_estimate(paired_ratio(optimum, sgd), 1.0 / (root + epsilon))
+            rows.append(RatioRow(batch, epsilon, sgd.learning_rate, optimum.learning_rate, ratio))
     return tuple(rows)
+
+
+def _mean_root(
+    problem: NoisyQuadratic,
+    optimum: HorizonOptimum,
+    betas: tuple[float, float],
+    epsilon: float,
+    seed: int,
+) -> float:
+    """Mean of √v (corrected for its start) over coordinates and steps of one best run."""
+    path = simulated_path(
+        problem,
+        adam(*betas, epsilon),
+        np.array([optimum.learning_rate.value]),
+        batch_size=optimum.batch_size,
+        steps=optimum.steps,
+        replicas=1,
+        rng=np.random.default_rng(seed),
+    )
+    next(path)  # the start, before any second moment
+    roots = [
+        np.sqrt(memory[1] / (1.0 - betas[1] ** step)).mean()
+        for step, (_, memory) in enumerate(path, start=1)
+    ]
+    return float(np.mean(roots))
 
 
 @dataclass(frozen=True)

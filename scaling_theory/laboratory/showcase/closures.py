@@ -60,7 +60,7 @@ def closure_table(
     *,
     size: int = 16,
     epsilons: Sequence[float] = (0.0, 1.0, 30.0),
-    batch_sizes: Sequence[float] = (1.0, 10.0, 100.0, 1000.0),
+    batch_sizes: Sequence[float] = (1.0, 10.0, 100.0),
     noise_to_signal: float = 30.0,
     seed: int = 1,
 ) -> tuple[ClosureRow, ...]:
@@ -133,10 +133,10 @@ def expansion_table(
 
 @dataclass(frozen=True)
 class EfficiencyRow:
-    """Whether ΔL of SignSGD grows with B. spread: standard deviation of log10 σ-free SNR.
+    """Whether ΔL* of SignSGD grows with B.
 
-    largest_over_limit: max over B of ΔL*(B) over its value at infinite batch; best_batch: where,
-    in sequences (σ = 1 and g of order one, so B_simple is of order one).
+    spread: standard deviation of log₁₀ of the scale of g_i; σ = 1 everywhere. largest_over_limit:
+    the largest ΔL*(B) over its value at infinite batch; best_batch: where, in sequences.
     """
 
     spread: float

@@ -91,7 +91,7 @@ def budget_table(
     steps: int = 64,
     samples: int = 4096,
     epsilon: float = 1.0,
-    work: int = 4096,
+    work: int = 2048,
     seed: int = 0,
 ) -> tuple[BudgetRow, ...]:
     """SGD, SignSGD and SoftSignSGD (ε over rms σ); B divides `samples`."""
