@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scaling_theory.errors import InputError
 from scaling_theory.estimate import Estimate
 
-_SIMULATIONS = 20_000
+_SIMULATIONS = 4_000
 
 
 class Surge(Enum):
