@@ -81,6 +81,7 @@ u = _declare(
 )
 V = _declare("V", "V", "variance of the update of one coordinate", "1")
 worst = _declare("worst", r"\max|\mathrm{error}|", "largest error of an approximation", "1")
+mean_wave = _declare("mean_wave", r"\mathbb{E}[\cos kx]", "mean of a wave over x", "1", real=True)
 mu = _declare("mu", r"\mu", "mean update of one coordinate", "1", real=True)
 r = _declare("r", "r", "correlation of the noise of two coordinates", "1", real=True)
 
@@ -161,3 +162,6 @@ decay = _declare("decay", r"\lambda", "decoupled weight decay", "1/p")
 LATEX: dict[sp.Symbol, str] = {
     getattr(entry.symbol, "label", entry.symbol): entry.latex for entry in SYMBOLS.values()
 }
+
+# The Faddeeva function, named only: exact_moments gives it as exp(-z^2) erfc(-i z).
+faddeeva = sp.Function("w")
