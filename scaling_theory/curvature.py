@@ -62,7 +62,10 @@ def along_blocks(form: QuadraticForm, scale: Array, rows: NDArray[np.floating]) 
 
 
 def blocks(count: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut `count` rows of `size` numbers into (start, stop) pieces of bounded memory."""
-    step = max(1, _BLOCK // max(size, 1))
-    for start in range(0, count, step):
-        yield start, min(start + step, count)
+    """Cut `count` rows of `size` numbers into (start, stop) pieces of bounded memory, even in size.
+
+    Even pieces leave no lone last row, which a form may evaluate at another price.
+    """
+    pieces = -(-count // max(1, _BLOCK // max(size, 1)))
+    for piece in range(pieces):
+        yield count * piece // pieces, count * (piece + 1) // pieces

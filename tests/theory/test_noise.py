@@ -208,6 +208,9 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert longest == [32, 1]
     for whole, piecewise in zip(*results, strict=True):
         assert whole.value == pytest.approx(piecewise.value, rel=1e-13)
+    monkeypatch.setattr(curvature, "_BLOCK", 31 * 7)
+    assert list(curvature.blocks(32, 7)) == [(0, 16), (16, 32)]
+    assert list(curvature.blocks(0, 7)) == []
 
 
 def test_wrong_input() -> None:
