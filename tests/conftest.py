@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,12 @@ PROGRAM = (sys.executable, "-c", "from empirical.cli.app import main; main()")
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 Shell = Callable[..., tuple[int, str, str]]
+
+
+def cpu_seconds_of_children() -> float:
+    """Processor time of all finished child processes; waiting for a core is not in it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.fixture

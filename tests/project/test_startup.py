@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from empirical.cli.app import VERBS
-from tests.conftest import PROGRAM, Program
+from tests.conftest import PROGRAM, Program, cpu_seconds_of_children
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "scipy.optimize", "matplotlib", "sympy", "jinja2", "safetensors")
@@ -20,13 +19,12 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def cpu_seconds(*arguments: str) -> float:
-    """Processor time of one run, children of this process only; waiting for a core is not in it."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """Processor time of one run of the program."""
+    before = cpu_seconds_of_children()
     subprocess.run(
         [*PROGRAM, *arguments], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, timeout=60
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_seconds_of_children() - before
 
 
 def modules_after(*arguments: str) -> set[str]:
