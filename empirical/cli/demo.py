@@ -105,4 +105,6 @@ def demo(
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
-    app.command(name="demo", help=HELP)(demo)
+    app.command(name="demo", help=HELP, short_help="train, predict, measure and show, in one run")(
+        demo
+    )
