@@ -113,6 +113,9 @@ drop_detuned = _declare(
 )
 change = _declare("change", r"\mathcal{L}(\theta-\eta u)-\mathcal{L}(\theta)", "loss change", "L")
 drop_max = _declare("drop_max", r"\Delta\mathcal{L}_{\max}", "loss drop at infinite batch", "L")
+drop_infinity = _declare(
+    "drop_infinity", r"\Delta\mathcal{L}_\infty", "exact loss drop at infinite batch", "L"
+)
 S = _declare("S", "S", "optimizer steps to a goal", "1")
 S_min = _declare("S_min", r"S_{\min}", "steps to the goal at infinite batch", "1")
 E = _declare("E", "E", "sequences to a goal, B S", "seq")
@@ -148,6 +151,12 @@ beta_noise = _declare(
 # The scalars of the canonical law
 T = _declare("T", "T", "trace of the Hessian over noisy coordinates", "L/p^2")
 Q = _declare("Q", "Q", "curvature along u, u^T H u", "L u^2/p^2")
+off_diagonal = _declare(
+    "off_diagonal", "X", "sum over i != j of g_i g_j H_ij / (sigma_i sigma_j)", "1/p^2"
+)
+curvature_ratio = _declare(
+    "curvature_ratio", r"\Lambda", "Q / T at epsilon = 0 for coordinates all alike", "1"
+)
 A = _declare("A", "A", "descent along u, u^T g", "L u/p")
 
 # Moving averages and weight decay
