@@ -29,12 +29,9 @@ _ONE_RATIO = "One SNR for all coordinates, ε = 0, K = πκ²/2, κ² = σᵢ²/
 
 
 def _surge_batch() -> Step:
-    signs = {sy.g_[1]: 1, sy.g_[2]: 1}
-    small = _curvature().subs({sy.sigma_[row]: sp.sqrt(sy.kappa2) * sy.g_[row] for row in _INDICES})
-    # The batch at which the signal part of the curvature equals the trace.
-    trace_of_two = sum(sy.H_[row, row] for row in _INDICES)
-    (batch,) = sp.solve(small - 2 * trace_of_two, sy.B)
-    off_diagonal = sy.H_[1, 2] + sy.H_[2, 1]
+    # With sigma_i = kappa |g_i| the weights g_i g_j / (sigma_i sigma_j) are signs over kappa^2.
+    weighted = (sy.Q - sy.T) / sy.kappa2
+    (batch,) = sp.solve(2 * sy.B / sp.pi * sy.off_diagonal - sy.T, sy.B)
     return Step(
         title="The Surge paper's batch in terms of Q and T",
         assumption=_ONE_RATIO,
