@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from empirical.errors import UsageError
 
@@ -41,18 +40,13 @@ def first_problem(error: ValidationError, sources: Mapping[str, str] | None = No
     problems = error.errors()
     first, others = problems[0], len({problem["loc"][:1] for problem in problems}) - 1
     more = f" ({others} more after this one)" if others else ""
-    return _in_words(first, sources or {}) + more
-
-
-def _in_words(problem: ErrorDetails, sources: Mapping[str, str]) -> str:
-    wanted = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
+    wanted = first["msg"].removeprefix("Value error, ").replace("Input should be", "wanted")
+    if not first["loc"]:
         # The model's own check of fields against each other: its message is complete.
-        return wanted
-    field = str(problem["loc"][0])
-    wanted = wanted.replace("Input should be", "wanted")
-    source = sources.get(field, field)
-    return f"got {_shown(problem['input'])} for {source}, {wanted}; change {source}"
+        return wanted + more
+    field = str(first["loc"][0])
+    source = (sources or {}).get(field, field)
+    return f"got {_shown(first['input'])} for {source}, {wanted}; change {source}{more}"
 
 
 def _shown(value: object) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -14,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DIRECT = [
     Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
 ]
+THIS = canonicalize_name(PROJECT["name"])
 PINS = {
     canonicalize_name(name): pin
     for name, pin in (
@@ -50,6 +52,34 @@ def needed_here() -> set[NormalizedName]:
             if child.marker is None or any(child.marker.evaluate({"extra": e}) for e in extras)
         ]
     return found
+
+
+def imported_by(*folders: str) -> set[NormalizedName]:
+    """The distributions whose modules the Python files below `folders` name in an import."""
+    modules: set[str] = set()
+    for path in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+    here = packages_distributions()
+    return {canonicalize_name(name) for module in modules for name in here.get(module, ())}
+
+
+def declared(lines: list[str]) -> set[NormalizedName]:
+    return {canonicalize_name(Requirement(line).name) for line in lines} | {THIS}
+
+
+def test_what_the_packages_import_is_declared() -> None:
+    """Rung: another route (the imports in the source against the list of dependencies)."""
+    assert imported_by("scaling_theory", "empirical") <= declared(PROJECT["dependencies"])
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    """Rung: another route (as above; a folder of tests is no distribution)."""
+    extra = PROJECT["optional-dependencies"]["dev"]
+    assert imported_by("tests") <= declared(PROJECT["dependencies"] + extra)
 
 
 def test_every_pin_lies_in_the_supported_range() -> None:
