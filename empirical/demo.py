@@ -17,7 +17,7 @@ from rich.console import Console
 from empirical.demo_config import DemoConfig
 from empirical.demo_record import Provenance, Stage, build_record
 from empirical.measure.landscape import Landscape, landscape_of
-from empirical.measure.one_step import Effort
+from empirical.measure.effort import Effort
 from empirical.measure.study import Grid, Study, study_checkpoint
 from empirical.progress import Advance, show_progress
 from empirical.report.output import prepare_output, write_report
@@ -35,7 +35,15 @@ from scaling_theory.estimate import Estimate, mean_estimate
 
 EFFORTS = {
     "default": Effort(),
-    "tiny": Effort(batches=96, precision=0.1, pilot=12, subset=8, line_search_batches=12),
+    "tiny": Effort(
+        batches=96,
+        precision=0.1,
+        pilot=12,
+        subset=8,
+        line_search_batches=12,
+        deviations=24,
+        probes=8,
+    ),
 }
 
 DEFAULT_MEMORY = 3 * 2**29

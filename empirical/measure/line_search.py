@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from empirical.measure.curvature import Surroundings
+from empirical.measure.effort import Effort
 from empirical.measure.gradients import batch_gradients
 from empirical.measure.landscape import losses_at
-from empirical.measure.one_step import BLOCK, Effort, OneStepTruth, soft_sign
+from empirical.measure.one_step import BLOCK, OneStepTruth
+from empirical.train.optimizers import softsign
 from empirical.train.randomness import numpy_generator, private_generator
 
 FACTORS = (0.4, 0.7, 1.0, 1.4, 2.0)
@@ -64,7 +66,7 @@ def search_line(around: Surroundings, truth: OneStepTruth, effort: Effort, seed:
         [
             _remainders(around, update, rates, effort.subset, rng)
             for block in torch.split(batches, BLOCK)
-            for update in soft_sign(batch_gradients(around.gradients, block), truth.epsilon)
+            for update in softsign(batch_gradients(around.gradients, block), truth.epsilon)
         ]
     )
     slope = truth.descent

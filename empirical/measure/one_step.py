@@ -19,8 +19,10 @@ from scipy.stats import bootstrap
 from torch import Tensor
 
 from empirical.measure.curvature import Surroundings, curvature_along, curvature_samples
+from empirical.measure.effort import Effort
 from empirical.measure.gradients import batch_gradients, draw_batches
 from empirical.measure.hessian import hessian_vector
+from empirical.train.optimizers import softsign
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate, mean_estimate
 from scaling_theory.law import NoOptimalStep, optimal_step
@@ -30,30 +32,6 @@ BLOCK = 32
 
 RESAMPLES = 2000
 """Bootstrap samples behind an interval."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much to measure.
-
-    Attributes:
-        batches: M, real batches per small batch size; they are shared across epsilon.
-        precision: standard error wanted for the noise curvature's part in E[u^T H u], relative.
-        pilot: batches whose curvatures decide how many more that takes.
-        subset: sequences per curvature of a single batch's update.
-        line_search_batches: batches of the line search.
-    """
-
-    batches: int = 768
-    precision: float = 0.02
-    pilot: int = 48
-    subset: int = 16
-    line_search_batches: int = 64
-
-    def batches_at(self, batch_size: int) -> int:
-        """M at a batch size: the updates of large batches vary less, and cost more."""
-        fewest = min(self.batches, 256)
-        return min(self.batches, max(fewest, 64 * self.batches // batch_size))
 
 
 @dataclass(frozen=True)
@@ -87,13 +65,6 @@ class OneStepTruth:
         """A learning rate of the right size even where there is no eta*; 0 without descent."""
         sizes = abs(self.signal.value) + abs(self.noise.value)
         return max(self.descent.value, 0.0) / sizes if sizes > 0 else 0.0
-
-
-def soft_sign(x: Tensor, epsilon: float) -> Tensor:
-    """u = x / sqrt(x^2 + epsilon^2), sign(x) at epsilon = 0 (kexue.fm/archives/10563, eq. 2.1)."""
-    if epsilon == 0:
-        return x.sign()
-    return x / torch.hypot(x, torch.full((), epsilon, dtype=x.dtype, device=x.device))
 
 
 def measure_one_step(
@@ -135,7 +106,7 @@ def _first_pass(
         x = batch_gradients(around.gradients, block)
         slopes = []
         for k, epsilon in enumerate(epsilons):
-            update = soft_sign(x, epsilon)
+            update = softsign(x, epsilon)
             slopes.append(update @ gradient)
             sums[k] += update.sum(0)
         descents.append(torch.stack(slopes))
@@ -160,7 +131,7 @@ def _second_pass(
     def look(part: Tensor) -> tuple[Tensor, Tensor]:
         noise, slopes = [], []
         for block in torch.split(part, BLOCK):
-            update = soft_sign(batch_gradients(around.gradients, block), epsilon)
+            update = softsign(batch_gradients(around.gradients, block), epsilon)
             slopes.append((update @ pull).double().cpu())
             away = update - mean_update
             noise.append(curvature_samples(around, away, subset=effort.subset, rng=rng))

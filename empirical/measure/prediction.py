@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from empirical.measure.curvature import Surroundings, curvature_along, curvature_samples
+from empirical.measure.effort import Effort
 from empirical.measure.statistics import PoolStatistics, draw_deviations
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.canonical import mean_field_law
@@ -21,18 +22,6 @@ from scaling_theory.statistics import GradientStatistics
 from scaling_theory.updates import UPDATE_RULES
 
 Array = NDArray[np.float64]
-
-DEVIATIONS = 192
-"""K, deviations for the correlated term."""
-
-MICRO_BATCH = 32
-"""b, sequences in a deviation: enough that no single sequence's tail dominates it."""
-
-PROBES = 32
-"""Random sign vectors for terms that need the diagonal of H."""
-
-SUBSET = 16
-"""Sequences on which the curvature of one of many directions is taken."""
 
 VARIANT = "exact_bulk"
 """Moments of the predictions: exact to 1e-6, and quick on a whole network."""
@@ -60,20 +49,24 @@ class Prediction:
     status: str = "ok"
 
 
-def gather_statistics(around: Surroundings, pool: PoolStatistics, seed: int) -> GradientStatistics:
+def gather_statistics(
+    around: Surroundings, pool: PoolStatistics, effort: Effort, seed: int
+) -> GradientStatistics:
     """The arrays that the noise closures read: g, sigma^2 and K deviations."""
     rng = private_generator(seed, "deviations")
-    deviations = draw_deviations(around.gradients, pool.gradient, DEVIATIONS, MICRO_BATCH, rng)
+    deviations = draw_deviations(
+        around.gradients, pool.gradient, effort.deviations, effort.micro_batch, rng
+    )
     return GradientStatistics(
         gradient=pool.gradient.cpu().numpy(),
         variance=pool.variance.cpu().numpy(),
         deviations=deviations.cpu().numpy(),
-        micro_batch=MICRO_BATCH,
+        micro_batch=effort.micro_batch,
         sequences=pool.sequences,
     )
 
 
-def network_form(around: Surroundings, rng: torch.Generator) -> QuadraticForm:
+def network_form(around: Surroundings, effort: Effort, rng: torch.Generator) -> QuadraticForm:
     """v^T H v of the network: one direction alone on the whole pool, several on a part each.
 
     The signal's single direction is thus exact for the pool, and asked for twice costs once.
@@ -84,7 +77,7 @@ def network_form(around: Surroundings, rng: torch.Generator) -> QuadraticForm:
     def form(directions: Array, /) -> Array:
         on_device = torch.tensor(directions, dtype=like.dtype, device=like.device)
         if len(directions) > 1:
-            drawn = curvature_samples(around, on_device, subset=SUBSET, rng=rng)
+            drawn = curvature_samples(around, on_device, subset=effort.subset, rng=rng)
             values: Array = drawn.numpy().astype(np.float64)
             return values
         key = directions.tobytes()
@@ -101,6 +94,7 @@ def predict_cell(
     batch_size: int,
     epsilon: float,
     closures: tuple[str, ...],
+    effort: Effort,
     seed: int,
 ) -> dict[str, Prediction]:
     """eta* by exact moments under each noise closure, at one batch size and epsilon.
@@ -111,15 +105,16 @@ def predict_cell(
         batch_size: B, in sequences.
         epsilon: in units of the gradient.
         closures: names in scaling_theory.noise.CLOSURES.
+        effort: how much to measure.
         seed: all randomness derives from it and from the cell.
     """
     cell = f"{batch_size}, {epsilon!r}"
-    form = network_form(around, private_generator(seed, f"prediction at {cell}"))
+    form = network_form(around, effort, private_generator(seed, f"prediction at {cell}"))
     predictions = {}
     for name in closures:
         rng = numpy_generator(seed, f"{name} probes at {cell}")
         found = CLOSURES[name](
-            statistics, batch_size, epsilon, form, variant=VARIANT, rng=rng, draws=PROBES
+            statistics, batch_size, epsilon, form, variant=VARIANT, rng=rng, draws=effort.probes
         )
         try:
             step = optimal_step(found.descent, found.total, covariance=found.covariance)
@@ -145,13 +140,17 @@ class MeanField:
     status: str
 
 
-def trace_of_hessian(around: Surroundings, seed: int) -> Estimate:
+def trace_of_hessian(around: Surroundings, effort: Effort, seed: int) -> Estimate:
     """tr H by Hutchinson's random signs, each on a random part of the pool."""
     rng = private_generator(seed, "trace of the Hessian")
     point = around.landscape.point
-    signs = torch.randint(0, 2, (8 * PROBES, len(point)), generator=rng, dtype=torch.int8)
+    signs = torch.randint(
+        0, 2, (4 * effort.probes, len(point)), generator=rng, dtype=torch.int8, device=rng.device
+    )
     directions = (2 * signs - 1).to(dtype=point.dtype, device=point.device)
-    return mean_estimate(curvature_samples(around, directions, subset=SUBSET, rng=rng).numpy())
+    return mean_estimate(
+        curvature_samples(around, directions, subset=effort.subset, rng=rng).numpy()
+    )
 
 
 def predict_mean_field(
@@ -173,8 +172,10 @@ def predict_mean_field(
     if signal == 0:
         return MeanField(nothing, None, "the gradient is zero: kappa^2 is infinite")
     kappa_squared = float(statistics.variance.sum(dtype=np.float64)) / signal
-    form = network_form(around, torch.Generator())
-    curvature = float(form(update[None])[0])
+    direction = torch.tensor(
+        update, dtype=around.landscape.point.dtype, device=around.landscape.point.device
+    )
+    curvature = curvature_along(around, direction)
     try:
         law = mean_field_law(
             float(update @ gradient), curvature, trace.value, kappa_squared, SHAPE_CONSTANT

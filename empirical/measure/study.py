@@ -11,10 +11,11 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from empirical.measure.curvature import Surroundings, surroundings_of
+from empirical.measure.effort import Effort
 from empirical.measure.gradients import sequence_gradients
 from empirical.measure.landscape import Landscape
 from empirical.measure.line_search import LineSearch, search_line
-from empirical.measure.one_step import Effort, OneStepTruth, measure_one_step
+from empirical.measure.one_step import OneStepTruth, measure_one_step
 from empirical.measure.prediction import (
     MeanField,
     Prediction,
@@ -125,7 +126,7 @@ def study_checkpoint(
         free.put(replace(first, landscape=make_landscape()))
     bench = Workbench(free)
     pool = pool_statistics(gradients)
-    statistics = gather_statistics(first, pool, seed)
+    statistics = gather_statistics(first, pool, effort, seed)
     epsilons = {ratio: ratio * pool.rms_sigma for ratio in grid.epsilon_ratios}
     on_progress(0.05)
 
@@ -140,11 +141,11 @@ def study_checkpoint(
 
     def predict(batch_size: int, epsilon: float) -> dict[str, Prediction]:
         with bench.borrow() as around:
-            return predict_cell(around, statistics, batch_size, epsilon, CLOSURES, seed)
+            return predict_cell(around, statistics, batch_size, epsilon, CLOSURES, effort, seed)
 
     def orient() -> tuple[Estimate, dict[float, MeanField]]:
         with bench.borrow() as around:
-            trace = trace_of_hessian(around, seed)
+            trace = trace_of_hessian(around, effort, seed)
             fields = {
                 ratio: predict_mean_field(around, statistics, trace, grid.batch_sizes, epsilon)
                 for ratio, epsilon in epsilons.items()

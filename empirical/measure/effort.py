@@ -1,0 +1,35 @@
+"""How much to measure: the one place where precision is traded for time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure.
+
+    Attributes:
+        batches: M, real batches per small batch size; they are shared across epsilon.
+        precision: standard error wanted for the noise curvature's part in E[u^T H u], relative.
+        pilot: batches whose curvatures decide how many more that takes.
+        subset: sequences per curvature of one of many directions.
+        line_search_batches: batches of the line search.
+        deviations: K, gradient deviations for the correlated prediction.
+        micro_batch: b, sequences in a deviation: enough that no single tail dominates it.
+        probes: random sign vectors for terms that need the diagonal of H.
+    """
+
+    batches: int = 768
+    precision: float = 0.02
+    pilot: int = 48
+    subset: int = 16
+    line_search_batches: int = 64
+    deviations: int = 192
+    micro_batch: int = 32
+    probes: int = 32
+
+    def batches_at(self, batch_size: int) -> int:
+        """M at a batch size: the updates of large batches vary less, and cost more."""
+        fewest = min(self.batches, 256)
+        return min(self.batches, max(fewest, 64 * self.batches // batch_size))
