@@ -15,14 +15,16 @@ import torch
 from rich.console import Console
 
 from empirical.demo_config import DemoConfig
-from empirical.demo_record import Provenance, Stage, build_record
-from empirical.measure.landscape import Landscape, landscape_of
+from empirical.demo_record import Provenance, Stage, build_record, provenance_of
+from empirical.demo_statistics import saved_statistics, vectors_of
 from empirical.measure.effort import Effort
+from empirical.measure.landscape import Landscape, landscape_of
 from empirical.measure.study import Grid, Study, study_checkpoint
 from empirical.progress import Advance, show_progress
-from empirical.report.output import prepare_output, write_report
+from empirical.report.output import STATISTICS, prepare_output, write_report
 from empirical.report.schema import parse_report
 from empirical.report.terminal import terminal_summary
+from empirical.statistics_files import write_statistics
 from empirical.train.batches import distinct_sequences
 from empirical.train.configuration import TrainConfig
 from empirical.train.devices import DTYPES, resolve_device
@@ -104,7 +106,13 @@ def run_demo(config: DemoConfig, console: Console) -> Path:
     ]
     origin = Provenance(corpus, str(device), clock.seconds, peak_memory())
     record = build_record(config, stages, origin)
-    page = write_report(record, out)
+    late = studies["late"]
+    keep = saved_statistics(late, config.context, provenance_of(record, steps["late"]))
+    page = write_report(
+        record,
+        out,
+        also=lambda folder: write_statistics(folder / STATISTICS, keep, vectors_of(late)),
+    )
     stream = sys.stderr if console.stderr else sys.stdout
     stream.write(terminal_summary(parse_report(record), page, stream))
     return page

@@ -84,6 +84,12 @@ def build_record(config: DemoConfig, stages: Sequence[Stage], provenance: Proven
     }
 
 
+def provenance_of(record: Plain, step: int) -> Plain:
+    """What saved statistics say of their origin."""
+    names = ("model", "corpus", "seeds", "versions")
+    return {"step": step} | {name: record[name] for name in names}
+
+
 def _late(stage: Stage, seed: int) -> Plain:
     results = _results(stage, seed)
     return {

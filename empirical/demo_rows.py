@@ -167,7 +167,7 @@ def statistics_of(study: Study) -> Plain:
             plain(noise_batch) if noise_batch else {"status": pool.noise_status}
         ),
         "rms_sigma": pool.rms_sigma,
-        "trace_hessian": plain(study.trace),
+        "trace_hessian": plain(study.orientation.trace),
         "zero_sigma_fraction": pool.zero_sigma_fraction,
         "pool_sufficient": pool.sufficient,
         "kurtosis": [

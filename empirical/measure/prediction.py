@@ -15,7 +15,7 @@ from empirical.measure.statistics import PoolStatistics, draw_deviations
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.canonical import mean_field_law
 from scaling_theory.errors import InputError
-from scaling_theory.estimate import Estimate, mean_estimate
+from scaling_theory.estimate import Estimate
 from scaling_theory.law import NoOptimalStep, optimal_step
 from scaling_theory.noise import CLOSURES, QuadraticForm
 from scaling_theory.statistics import GradientStatistics
@@ -38,12 +38,14 @@ class Prediction:
 
     Attributes:
         learning_rate: eta*, None where the theory has none.
+        descent: E[u]^T g.
         signal: mu^T H mu.
         noise: Tr(H Cov u).
         status: "ok", or why there is no eta*.
     """
 
     learning_rate: Estimate | None
+    descent: Estimate
     signal: Estimate
     noise: Estimate
     status: str = "ok"
@@ -119,9 +121,10 @@ def predict_cell(
         try:
             step = optimal_step(found.descent, found.total, covariance=found.covariance)
         except NoOptimalStep as none:
-            predictions[name] = Prediction(None, found.signal, found.noise, str(none))
+            rate, status = None, str(none)
         else:
-            predictions[name] = Prediction(step.learning_rate, found.signal, found.noise)
+            rate, status = step.learning_rate, "ok"
+        predictions[name] = Prediction(rate, found.descent, found.signal, found.noise, status)
     return predictions
 
 
@@ -138,19 +141,6 @@ class MeanField:
     learning_rates: tuple[float | None, ...]
     kappa_squared: float | None
     status: str
-
-
-def trace_of_hessian(around: Surroundings, effort: Effort, seed: int) -> Estimate:
-    """tr H by Hutchinson's random signs, each on a random part of the pool."""
-    rng = private_generator(seed, "trace of the Hessian")
-    point = around.landscape.point
-    signs = torch.randint(
-        0, 2, (4 * effort.probes, len(point)), generator=rng, dtype=torch.int8, device=rng.device
-    )
-    directions = (2 * signs - 1).to(dtype=point.dtype, device=point.device)
-    return mean_estimate(
-        curvature_samples(around, directions, subset=effort.subset, rng=rng).numpy()
-    )
 
 
 def predict_mean_field(

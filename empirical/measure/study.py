@@ -16,16 +16,15 @@ from empirical.measure.gradients import sequence_gradients
 from empirical.measure.landscape import Landscape
 from empirical.measure.line_search import LineSearch, search_line
 from empirical.measure.one_step import OneStepTruth, measure_one_step
+from empirical.measure.orientation import Orientation, orient
 from empirical.measure.prediction import (
     MeanField,
     Prediction,
     gather_statistics,
     predict_cell,
     predict_mean_field,
-    trace_of_hessian,
 )
 from empirical.measure.statistics import PoolStatistics, pool_statistics
-from scaling_theory.estimate import Estimate
 
 T = TypeVar("T")
 
@@ -59,7 +58,7 @@ class Study:
 
     pool: PoolStatistics
     batch_sizes: tuple[int, ...]
-    trace: Estimate
+    orientation: Orientation
     cells: tuple[Cell, ...]
     mean_fields: dict[float, MeanField]
 
@@ -143,14 +142,16 @@ def study_checkpoint(
         with bench.borrow() as around:
             return predict_cell(around, statistics, batch_size, epsilon, CLOSURES, effort, seed)
 
-    def orient() -> tuple[Estimate, dict[float, MeanField]]:
+    def scalars() -> tuple[Orientation, dict[float, MeanField]]:
         with bench.borrow() as around:
-            trace = trace_of_hessian(around, effort, seed)
+            found = orient(around, pool, statistics, effort, seed)
             fields = {
-                ratio: predict_mean_field(around, statistics, trace, grid.batch_sizes, epsilon)
+                ratio: predict_mean_field(
+                    around, statistics, found.trace, grid.batch_sizes, epsilon
+                )
                 for ratio, epsilon in epsilons.items()
             }
-            return trace, fields
+            return found, fields
 
     with ThreadPoolExecutor(workers) as threads:
         done = Countdown(len(grid.batch_sizes) * (1 + 2 * len(epsilons)), on_progress)
@@ -160,7 +161,7 @@ def study_checkpoint(
             for b in grid.batch_sizes
             for ratio, epsilon in epsilons.items()
         }
-        orientation = threads.submit(orient)
+        orienting = threads.submit(scalars)
         searched = {
             (b, ratio): done.watch(threads.submit(search, truth))
             for b in grid.batch_sizes
@@ -173,5 +174,5 @@ def study_checkpoint(
             for b in grid.batch_sizes
             for (ratio, epsilon), truth in zip(epsilons.items(), measured[b].result(), strict=True)
         )
-        trace, mean_fields = orientation.result()
-    return Study(pool, grid.batch_sizes, trace, cells, mean_fields)
+        orientation, mean_fields = orienting.result()
+    return Study(pool, grid.batch_sizes, orientation, cells, mean_fields)

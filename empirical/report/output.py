@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from empirical.errors import UsageError
@@ -14,10 +14,10 @@ from empirical.report.figures.canvas import Images
 from empirical.report.page import render_page
 from empirical.report.schema import KIND, Report, parse_report
 
-RECORD, PAGE, FIGURES = "report.json", "report.html", "figures"
+RECORD, PAGE, FIGURES, STATISTICS = "report.json", "report.html", "figures", "statistics"
 
 # What may stand in a directory that is about to be replaced; a file manager leaves the last one.
-_OURS = {RECORD, PAGE, FIGURES, ".DS_Store"}
+_OURS = {RECORD, PAGE, FIGURES, STATISTICS, ".DS_Store"}
 _DRAWN = {".svg", ".png"}
 
 
@@ -50,8 +50,14 @@ def prepare_output(out: Path, overwrite: bool) -> Path:
     return place
 
 
-def write_report(report: Mapping[str, object], out_dir: Path) -> Path:
+def write_report(
+    report: Mapping[str, object],
+    out_dir: Path,
+    also: Callable[[Path], None] = lambda folder: None,
+) -> Path:
     """Check `report`, draw it, and put report.json, report.html and figures/ into `out_dir`.
+
+    `also` writes what else goes with it, such as statistics/, into the folder that it is given.
 
     Everything is written into a hidden directory beside `out_dir` and then takes its place;
     until that moment, and after any failure, an earlier report there is untouched. Call
@@ -68,6 +74,7 @@ def write_report(report: Mapping[str, object], out_dir: Path) -> Path:
     try:
         fresh.mkdir()
         _fill(fresh, record)
+        also(fresh)
         if place.exists():
             place.rename(old)
         fresh.rename(place)

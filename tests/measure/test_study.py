@@ -13,11 +13,11 @@ from empirical.measure.gradients import sequence_gradients
 from empirical.measure.landscape import Landscape, landscape_of
 from empirical.measure.line_search import search_line
 from empirical.measure.one_step import measure_one_step
+from empirical.measure.orientation import orient
 from empirical.measure.prediction import (
     gather_statistics,
     predict_cell,
     predict_mean_field,
-    trace_of_hessian,
 )
 from empirical.measure.statistics import pool_statistics
 from empirical.measure.study import Grid, study_checkpoint
@@ -79,8 +79,8 @@ def measure_everything(scape: Landscape) -> None:
         search_line(around, truth, SMALL, 0)
     measure_one_step(around, pool.gradient, 100, [0.0], SMALL, 0)
     statistics = gather_statistics(around, pool, SMALL, 0)
-    trace = trace_of_hessian(around, SMALL, 0)
-    predict_mean_field(around, statistics, trace, (1, 4), 0.1)
+    scalars = orient(around, pool, statistics, SMALL, 0)
+    predict_mean_field(around, statistics, scalars.trace, (1, 4), 0.1)
     predict_cell(around, statistics, 4, 0.1, ("correlated", "independent"), SMALL, 0)
 
 
