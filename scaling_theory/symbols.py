@@ -81,6 +81,12 @@ u = _declare(
 )
 V = _declare("V", "V", "variance of the update of one coordinate", "1")
 worst = _declare("worst", r"\max|\mathrm{error}|", "largest error of an approximation", "1")
+pair_mean = _declare(
+    "pair_mean", r"\mathbb{E}[\varphi_1\varphi_2]", "mean of a product of updates", "1", real=True
+)
+pair_covariance = _declare(
+    "pair_covariance", r"\mathrm{Cov}(\varphi_1,\varphi_2)", "covariance of a pair", "1", real=True
+)
 mean_wave = _declare("mean_wave", r"\mathbb{E}[\cos kx]", "mean of a wave over x", "1", real=True)
 mu = _declare("mu", r"\mu", "mean update of one coordinate", "1", real=True)
 r = _declare("r", "r", "correlation of the noise of two coordinates", "1", real=True)
@@ -106,6 +112,24 @@ noise_preconditioned = _declare(
     r"\mathrm{Tr}(\Sigma P^\top HP)",
     "noise curvature of P g~ at B = 1",
     "L u^2/p^2",
+)
+noise_curvature = _declare(
+    "noise_curvature", r"\mathcal{N}", "noise part of the curvature", "L u^2/p^2"
+)
+noise_start = _declare(
+    "noise_start", r"\mathcal{N}_0", "noise curvature at vanishing batch", "L u^2/p^2"
+)
+trace_hr = _declare(
+    "trace_hr", r"\mathrm{Tr}(HR)", "trace of Hessian times noise correlation", "L/p^2"
+)
+deviation_curvature = _declare(
+    "deviation_curvature",
+    r"\mathbb{E}[(A\circ\delta)^\top H(A\circ\delta)]",
+    "mean curvature along a filtered deviation",
+    "L u^2/p^2",
+)
+gain_product = _declare(
+    "gain_product", r"\langle A_is_i\rangle\langle A_js_j\rangle", "product of two mean gains", "1"
 )
 drop = _declare("drop", r"\Delta\mathcal{L}", "expected loss drop at eta*", "L")
 drop_detuned = _declare(
@@ -137,6 +161,10 @@ B_surge = _declare(
 )
 B_peak = _declare("B_peak", r"B_{\mathrm{peak}}", "batch of the largest eta*", "seq")
 B_epsilon = _declare("B_epsilon", r"B_\epsilon", "crossover batch (sigma / epsilon)^2", "seq")
+B_N = _declare(
+    "B_N", r"B_{\mathcal{N}}", "batch at which the noise curvature starts to fall", "seq"
+)
+micro = _declare("micro", "b", "sequences of the micro-batch behind one deviation", "seq")
 K = _declare("K", "K", "saturation batch c kappa^2", "seq")
 kappa2 = _declare(
     "kappa2", r"\kappa^2", "noise-to-signal ratio, sum sigma^2 / sum (g^2 + epsilon^2)", "seq"
@@ -144,6 +172,8 @@ kappa2 = _declare(
 c = _declare("c", "c", "shape constant: pi / 2 (erf) or 1 (mean field)", "1")
 c_0 = _declare("c_0", "c_0", "constant of the substitute for erf", "1")
 attenuation = _declare("attenuation", r"\beta", "(1 + K / B)^(-1/2), noise damping of u", "1")
+beta_first = _declare("beta_first", r"\beta_{(1)}", "attenuation of the first group", "1")
+beta_second = _declare("beta_second", r"\beta_{(2)}", "attenuation of the second group", "1")
 beta_noise = _declare(
     "beta_noise", r"\beta_{\mathrm{noise}}", "attenuation at the largest eta*", "1"
 )
@@ -154,6 +184,9 @@ Q = _declare("Q", "Q", "curvature along u, u^T H u", "L u^2/p^2")
 off_diagonal = _declare(
     "off_diagonal", "X", "sum over i != j of g_i g_j H_ij / (sigma_i sigma_j)", "1/p^2"
 )
+A_group = _family("A_group", "A", "descent of a group of coordinates", "L u/p")
+T_group = _family("T_group", "T", "trace of the Hessian over a group", "L/p^2")
+Q_group = _family("Q_group", "Q", "curvature between two groups", "L u^2/p^2")
 curvature_ratio = _declare(
     "curvature_ratio", r"\Lambda", "Q / T at epsilon = 0 for coordinates all alike", "1"
 )

@@ -66,7 +66,7 @@ def noise_average(
     return average
 
 
-def normal_density(variable: sp.Symbol) -> sp.Expr:
+def normal_density(variable: sp.Expr) -> sp.Expr:
     """The standard normal density."""
     return sp.exp(-(variable**2) / 2) / sp.sqrt(2 * sp.pi)
 

@@ -1,0 +1,257 @@
+"""Momentum and Adam in the stationary view of their averages, and what a run does to it."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from scaling_theory import symbols as sy
+from scaling_theory.derivations import sources
+from scaling_theory.derivations.averages import quadratic_form, total, trace
+from scaling_theory.derivations.mean_field import attenuation
+from scaling_theory.derivations.one_step import loss_drop, optimal_learning_rate
+from scaling_theory.derivations.sgd import sgd_learning_rate
+from scaling_theory.derivations.step import Step, equate
+
+__all__ = ["adam_average", "adam_rate", "momentum_factor"]
+
+_STATIONARY = "m = (1 − β₁)Σβ₁ᵏg̃ₖ at constant g and Σ, long after the start."
+_ADAM = (
+    _STATIONARY + " v → g² + σ²/B (β₂ → 1), mean field with c = 1: β = (1 + B_simple/B)^(−1/2); "
+    "independent coordinates, ε = 0. S = Σ sign(gᵢgⱼ)Hᵢⱼ is Q at ε = 0, A = Σ|gᵢ|, T = Tr H."
+)
+
+
+def momentum_factor() -> sp.Expr:
+    """rho = (1 - beta1) / (1 + beta1)."""
+    return (1 - sy.beta1) / (1 + sy.beta1)
+
+
+def adam_rate() -> sp.Expr:
+    """A / (rho T / beta + beta (Q - rho T))."""
+    beta = sy.attenuation
+    return sy.A / (sy.rho * sy.T / beta + beta * (sy.Q - sy.rho * sy.T))
+
+
+def adam_average() -> tuple[Step, ...]:
+    """Noise left by the average, the rate of momentum SGD and of Adam, and its surge."""
+    return (
+        _mean(),
+        _variance(),
+        _factor_value(),
+        _sgd(),
+        _second(),
+        _spread(),
+        _rate(),
+        _slow_average(),
+        _diagonal_peak(),
+        _diagonal_batch(),
+        _diagonal_value(),
+        _drop_rises(),
+    )
+
+
+def _geometric(power: int) -> sp.Expr:
+    """Sum over the past of the averaging weights to some power."""
+    ratio = sp.Dummy("ratio", positive=True)
+    # Summed for |ratio| < 1, which sympy does not know of beta1.
+    series = sp.summation(ratio**sy.n, (sy.n, 0, sp.oo))
+    inside = series.args[0][0] if isinstance(series, sp.Piecewise) else series
+    return (1 - sy.beta1) ** power * inside.subs(ratio, sy.beta1**power)
+
+
+def _mean() -> Step:
+    return Step(
+        title="Mean of the average",
+        assumption=_STATIONARY,
+        equation=equate(sp.Symbol(r"\mathbb{E}[m]"), sy.g),
+        derived=sy.g * _geometric(1),
+        how="The weights (1 − β₁)β₁ᵏ are summed.",
+        source=sources.MOMENTUM,
+    )
+
+
+def _variance() -> Step:
+    return Step(
+        title="Noise left by the average",
+        assumption=_STATIONARY,
+        equation=equate(sy.rho, momentum_factor()),
+        derived=_geometric(2),
+        how="Squared weights are summed: Cov(m) = ρΣ/B.",
+        source=sources.MOMENTUM,
+    )
+
+
+def _factor_value() -> Step:
+    return Step(
+        title="At β₁ = 0.9",
+        assumption="β₁ = 0.9.",
+        equation=equate(sp.sqrt(sy.rho), sp.Float("0.22942")),
+        derived=sp.sqrt(_geometric(2)).subs(sy.beta1, sp.Rational(9, 10)),
+        how="√ρ to half a unit of the last digit.",
+        source=sources.UPDATE_RMS,
+        tolerance=5e-6,
+    )
+
+
+def _sgd() -> Step:
+    rate = sgd_learning_rate()
+    averaged = optimal_learning_rate(sy.A, sy.Q + _geometric(2) * sy.B_noise * sy.Q / sy.B)
+    return Step(
+        title="SGD with momentum",
+        assumption=_STATIONARY + " One step of u = m; η_max = A/Q with A = gᵀg and Q = gᵀHg.",
+        equation=equate(sy.eta_star, rate.subs(sy.B_noise, sy.rho * sy.B_noise)),
+        derived=averaged,
+        how="E[mᵀHm] = gᵀHg + ρTr(ΣH)/B: momentum stands for a batch 1/ρ times larger, in this "
+        "view of one step.",
+        source=sources.MOMENTUM,
+        where={sy.eta_max: sy.A / sy.Q, sy.rho: momentum_factor()},
+    )
+
+
+def _batch_noise() -> sp.Expr:
+    """sigma^2 / B = g^2 (1 / beta^2 - 1) in terms of the attenuation."""
+    return sy.g**2 * (1 / sy.attenuation**2 - 1)
+
+
+def _moments() -> tuple[sp.Expr, sp.Expr]:
+    """|E[u]| and E[u^2] of u = m / sqrt(v)."""
+    root = sp.sqrt(sy.g**2 + _batch_noise())
+    size = sp.sqrt(sy.g**2) / root
+    return size, (sy.g**2 + sy.rho * _batch_noise()) / root**2
+
+
+def _second() -> Step:
+    return Step(
+        title="Second moment of Adam's update",
+        assumption=_ADAM,
+        equation=equate(
+            sy.V + sy.mu**2, 2 * sy.beta1 / (1 + sy.beta1) * sy.attenuation**2 + sy.rho
+        ),
+        derived=_moments()[1].subs(sy.rho, momentum_factor()),
+        how="(g² + ρσ²/B)/(g² + σ²/B) with σ²/B = g²(β⁻² − 1).",
+        source=sources.MOMENTUM,
+        where={sy.rho: momentum_factor()},
+        approximate=True,
+    )
+
+
+def _spread() -> Step:
+    mean, second = _moments()
+    return Step(
+        title="Variance of Adam's update",
+        assumption=_ADAM,
+        equation=equate(sy.V, sy.rho * (1 - sy.attenuation**2)),
+        derived=sp.simplify(second - mean**2),
+        how="Second moment minus squared mean.",
+        source=sources.MOMENTUM,
+        approximate=True,
+    )
+
+
+def _rate() -> Step:
+    size = 2
+    signs = {1: 1, 2: -1}
+    mean, second = _moments()
+    mean, second = sp.simplify(mean), sp.simplify(second)
+    curvature = sum(
+        (second if row == column else mean**2 * signs[row] * signs[column]) * sy.H_[row, column]
+        for row in signs
+        for column in signs
+    )
+    descent = mean * sum(signs[row] * sy.g_[row] for row in signs)
+    scalars = {
+        sy.T: trace(sy.H_),
+        sy.Q: quadratic_form(sy.H_, lambda index: sp.sign(sy.g_[index])),
+        sy.A: total(sp.Abs(sy.g_[sy.i])),
+    }
+    values = {sy.g_[1]: sp.Dummy(positive=True), sy.g_[2]: -sp.Dummy(positive=True)}
+    return Step(
+        title="Learning rate of Adam",
+        assumption=_ADAM,
+        equation=equate(sy.eta_star, adam_rate()),
+        derived=optimal_learning_rate(descent, curvature).subs(values),
+        how="E[u]ᵀg / E[uᵀHu] for gradients of signs + and −: the canonical law with ρT for T "
+        "in the noise and β at c = 1.",
+        source=sources.MOMENTUM,
+        where={
+            symbol: value.subs(sy.N, size).doit().subs(values) for symbol, value in scalars.items()
+        },
+        approximate=True,
+    )
+
+
+def _slow_average() -> Step:
+    return Step(
+        title="β₁ → 1: falling with B",
+        assumption=_ADAM,
+        equation=equate(
+            sp.Limit(sy.eta_star, sy.rho, 0), sy.A / sy.Q * sp.sqrt(1 + sy.B_simple / sy.B)
+        ),
+        derived=sp.limit(adam_rate(), sy.rho, 0).subs(
+            sy.attenuation, attenuation().subs(sy.K, sy.B_simple)
+        ),
+        how="The limit ρ → 0, with β(B) put in.",
+        source=sources.MOMENTUM,
+    )
+
+
+def _peak_attenuation() -> sp.Expr:
+    """beta^2 of the peak for a diagonal Hessian, Q = T."""
+    squared = sp.Dummy("squared", positive=True)
+    rate = adam_rate().subs({sy.Q: sy.T, sy.attenuation: sp.sqrt(squared)})
+    (root,) = sp.solve(sp.numer(sp.together(sp.diff(rate, squared))), squared)
+    return root.subs(sy.rho, momentum_factor())
+
+
+def _diagonal_peak() -> Step:
+    return Step(
+        title="Diagonal Hessian: attenuation at the peak",
+        assumption=_ADAM + " H is diagonal, Q = T.",
+        equation=equate(sy.beta_noise**2, (1 - sy.beta1) / (2 * sy.beta1)),
+        derived=_peak_attenuation(),
+        how="∂η*/∂β² = 0 is solved for β²; a peak needs β² < 1, that is β₁ > 1/3.",
+        source=sources.MOMENTUM,
+    )
+
+
+def _batch_of_peak() -> sp.Expr:
+    beta = attenuation().subs(sy.K, sy.B_simple)
+    (batch,) = sp.solve(sp.numer(sp.together(beta**2 - _peak_attenuation())), sy.B)
+    return batch
+
+
+def _diagonal_batch() -> Step:
+    return Step(
+        title="Diagonal Hessian: batch of the peak",
+        assumption=_ADAM + " H is diagonal; β₁ > 1/3.",
+        equation=equate(sy.B_peak, sy.B_simple * (1 - sy.beta1) / (3 * sy.beta1 - 1)),
+        derived=_batch_of_peak(),
+        how="β(B)² is set to its value at the peak and solved for B.",
+        source=sources.MOMENTUM,
+    )
+
+
+def _diagonal_value() -> Step:
+    return Step(
+        title="... at β₁ = 0.9",
+        assumption=_ADAM + " H is diagonal; β₁ = 0.9.",
+        equation=equate(sy.B_peak / sy.B_simple, sp.Float("0.0588")),
+        derived=(_batch_of_peak() / sy.B_simple).subs(sy.beta1, sp.Rational(9, 10)),
+        how="To half a unit of the last digit.",
+        source=sources.MOMENTUM,
+        tolerance=5e-5,
+    )
+
+
+def _drop_rises() -> Step:
+    beta = sy.attenuation
+    curvature = sy.rho * sy.T + beta**2 * (sy.Q - sy.rho * sy.T)
+    claim = sy.A**2 * sy.rho * sy.T * beta / curvature**2
+    return Step(
+        title="The loss drop still rises",
+        assumption=_ADAM,
+        equation=equate(sp.Derivative(sy.drop, beta), claim),
+        derived=sp.diff(loss_drop(beta * sy.A, curvature), beta),
+        how="Differentiation: positive. Only η* falls at large B, not the efficiency.",
+        source=sources.OWN + ", against " + sources.MOMENTUM,
+    )
