@@ -68,8 +68,8 @@ class FittedLaw:
     """A law form with fitted parameters.
 
     form: key of LAW_FORMS. parameters: by name, in the form's order. covariance: in the
-    same order, [k, k]. held_fixed: what the fitted runs had in common. smallest, largest: batch sizes
-    fitted, in `unit`. sequence_length: tokens per sequence, None where unknown. data_sha256: of
+    same order, [k, k]. held_fixed: what the fitted runs had in common. smallest, largest:
+    batch sizes fitted, in `unit`. sequence_length: tokens per sequence, None where unknown. data_sha256: of
     the table that was fitted.
     """
 
@@ -88,16 +88,18 @@ class FittedLaw:
             known = ", ".join(LAW_FORMS)
             raise InputError(f"law is '{self.form}'; one of {known} is wanted")
         wanted = LAW_FORMS[self.form].parameters
-        if set(self.parameters) != set(wanted):
-            raise InputError(
-                f"parameters are {', '.join(self.parameters)}; {', '.join(wanted)} wanted"
-            )
+        if tuple(self.parameters) != wanted:
+            came = ", ".join(self.parameters)
+            raise InputError(f"parameters are {came}; {', '.join(wanted)} in this order are wanted")
         if not all(isfinite(value) for value in self.parameters.values()):
             raise InputError("a parameter is not a finite number: fit again")
         if self.covariance.shape != (len(wanted),) * 2 or not np.isfinite(self.covariance).all():
             raise InputError(f"covariance has shape {self.covariance.shape}; one row per parameter")
-        if (np.diag(self.covariance) < 0).any():
-            raise InputError("covariance has a negative variance: fit again")
+        # Scaled to correlations first: parameters differ by many orders of magnitude.
+        scale = np.sqrt(np.abs(np.diag(self.covariance)))
+        scale[scale == 0] = 1.0
+        if np.linalg.eigvalsh(self.covariance / np.outer(scale, scale))[0] < -1e-6:
+            raise InputError("covariance is not positive semidefinite: fit again")
         if self.held_fixed not in HOLDS:
             raise InputError(f"held_fixed is '{self.held_fixed}'; one of {', '.join(HOLDS)} wanted")
         if self.unit not in UNITS:
@@ -129,8 +131,6 @@ class FittedLaw:
             below = form.learning_rate(batch_size, *values[:i], parameter - step, *values[i + 1 :])
             slopes[i] = (above - below) / (2 * step)
         variance = float(slopes @ self.covariance @ slopes)
-        if variance < -1e-9 * value**2:
-            raise InputError("covariance is not positive semidefinite: fit again")
         return Estimate(value, sqrt(max(variance, 0.0)), 0)
 
     def outside(self, batch_size: float) -> str:

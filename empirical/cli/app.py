@@ -15,7 +15,7 @@ from scaling_theory import __version__
 from scaling_theory.errors import InputError
 
 # In the order of `--help`. Each module has `register(app)` and imports nothing heavy at its top.
-VERBS = ("demo", "predict")
+VERBS = ("demo", "predict", "surge", "audit_eps")
 
 
 def _show_version(wanted: bool) -> None:
