@@ -55,6 +55,8 @@ H_ = _family("H_", "H", "Hessian of the loss", "L/p^2")
 Sigma_ = _family("Sigma_", r"\Sigma", "covariance of one sequence's gradient", "L^2/p^2")
 R_ = _family("R_", "R", "correlation of the gradient noise", "1")
 P_ = _family("P_", "P", "preconditioner", "u p/L")
+G_ = _family("G_", "G", "gradient of a weight matrix", "L/p")
+s_ = _family("s_", "s", "singular values of the gradient matrix", "L/p", positive=True)
 u_ = _family("u_", "u", "update direction without noise, softsign(g_i, epsilon)", "1")
 mu_ = _family("mu_", r"\mu", "mean update of coordinate i", "1")
 V_ = _family("V_", "V", "variance of the update of coordinate i", "1")
@@ -96,6 +98,8 @@ eta = _declare("eta", r"\eta", "learning rate", "p/u")
 eta_0 = _declare("eta_0", r"\eta_0", "a known good learning rate, at batch B_0", "p/u")
 eta_star = _declare("eta_star", r"\eta^*", "optimal learning rate of one step", "p/u")
 eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate over B", "p/u")
+eta_min = _declare("eta_min", r"\eta_{\min}", "smallest learning rate of a schedule", "p/u")
+eta_square_mean = _declare("eta_square_mean", r"\nu/t", "mean of eta^2 over a schedule", "p^2/u^2")
 eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")
 eta_peak = _declare("eta_peak", r"\eta_{\mathrm{peak}}", "eta* at the peak of a surge", "p/u")
 D = _declare("D", "D", "diffusion of the SDE of SGD", "p^(1/2)")
@@ -196,6 +200,34 @@ A = _declare("A", "A", "descent along u, u^T g", "L u/p")
 beta1 = _declare("beta1", r"\beta_1", "averaging factor of the gradient", "1")
 beta2 = _declare("beta2", r"\beta_2", "averaging factor of its square", "1")
 beta_new = _declare("beta_new", r"\beta'", "averaging factor at the new batch size", "1")
+gram_11 = _declare(
+    "gram_11", r"\mathbb{E}[\tilde G^\top\tilde G]_{11}", "Gram, diagonal", "L^2/p^2"
+)
+gram_12 = _declare("gram_12", r"\mathbb{E}[\tilde G^\top\tilde G]_{12}", "Gram, other", "L^2/p^2")
+frobenius = _declare("frobenius", r"\|G\|_F^2", "squared Frobenius norm of the gradient", "L^2/p^2")
+alignment = _declare(
+    "alignment",
+    r"\langle\mathbb{E}\,\mathrm{msign}(\tilde G),G\rangle/\|G\|_*",
+    "alignment of Muon's mean update with the gradient",
+    "1",
+)
+average_mean = _declare(
+    "average_mean", r"\mathbb{E}[m]", "mean of Adam's average", "L/p", real=True
+)
+beta3 = _declare("beta3", r"\beta_3", "1 - eta lambda, averaging factor of weight decay", "1")
+rms = _declare("rms", "r", "root mean square of Adam's update", "1")
+weight_square = _declare("weight_square", r"\|\theta_t\|^2", "mean square of the weights", "p^2")
+weight_start = _declare("weight_start", r"\|\theta_0\|^2", "mean square of the weights at 0", "p^2")
+weight_rms = _declare("weight_rms", r"\|\theta_\infty\|_{\mathrm{RMS}}", "RMS of the weights", "p")
+half_life = _declare("half_life", r"t_{1/2}", "half-life of an average, in tokens", "token")
+tokens = _declare("tokens", r"\tau", "tokens per step", "token")
+weight_plain = _declare(
+    "weight_plain",
+    r"\|\theta\|^2_{\beta_1=0}",
+    "mean square of the weights without momentum",
+    "p^2",
+)
+h = _declare("h", "h", "curvature of one direction", "L/p^2")
 slope_ratio = _declare("slope_ratio", r"\mu'(0)/\mu'_{c=1}(0)", "exact over approximate slope", "1")
 rho = _declare("rho", r"\rho", "(1 - beta1) / (1 + beta1), noise left by the average", "1")
 snr = _declare("snr", r"\mathrm{SNR}", "signal-to-noise ratio of the batch gradient", "1")

@@ -78,7 +78,7 @@ def _curvature() -> Step:
     return Step(
         title="Curvature with correlated noise",
         assumption=_GAUSSIAN + " Correlations off the diagonal are small enough for their first "
-        "order (`correlated_pair`).",
+        "order (`correlated-pair`).",
         equation=equate(
             sy.curvature,
             _signal() + _filtered() / sy.B + total(sy.H_[sy.i, sy.i] * rest),
@@ -130,7 +130,7 @@ def _sgd_limit() -> Step:
     }
     return Step(
         title="ε → ∞: the law of SGD",
-        assumption="Exact moments: εA → 1 and ε²V → s² (`exact_mean`, `exact_second`).",
+        assumption="Exact moments: εA → 1 and ε²V → s² (`exact-mean`, `exact-second-moment`).",
         equation=equate(
             sp.Limit(sy.epsilon**2 * sy.noise_curvature, sy.epsilon, sp.oo),
             _double_sum(sy.H_[sy.i, sy.j] * sy.Sigma_[sy.i, sy.j]) / sy.B,

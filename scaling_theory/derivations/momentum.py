@@ -1,4 +1,4 @@
-"""Momentum and Adam in the stationary view of their averages, and what a run does to it."""
+"""Momentum and Adam in the stationary view of their averages."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import sympy as sp
 from scaling_theory import symbols as sy
 from scaling_theory.derivations import sources
 from scaling_theory.derivations.averages import quadratic_form, total, trace
-from scaling_theory.derivations.mean_field import attenuation
-from scaling_theory.derivations.one_step import loss_drop, optimal_learning_rate
+from scaling_theory.derivations.one_step import optimal_learning_rate
 from scaling_theory.derivations.sgd import sgd_learning_rate
 from scaling_theory.derivations.step import Step, equate
 
-__all__ = ["adam_average", "adam_rate", "momentum_factor"]
+__all__ = ["ADAM", "adam_average", "adam_rate", "momentum_factor"]
 
 _STATIONARY = "m = (1 − β₁)Σβ₁ᵏg̃ₖ at constant g and Σ, long after the start."
-_ADAM = (
+ADAM = (
     _STATIONARY + " v → g² + σ²/B (β₂ → 1), mean field with c = 1: β = (1 + B_simple/B)^(−1/2); "
-    "independent coordinates, ε = 0. S = Σ sign(gᵢgⱼ)Hᵢⱼ is Q at ε = 0, A = Σ|gᵢ|, T = Tr H."
+    "independent coordinates, ε = 0. A = Σ|gᵢ|, Q = Σ sign(gᵢgⱼ)Hᵢⱼ, T = Tr H."
 )
 
 
@@ -33,7 +32,7 @@ def adam_rate() -> sp.Expr:
 
 
 def adam_average() -> tuple[Step, ...]:
-    """Noise left by the average, the rate of momentum SGD and of Adam, and its surge."""
+    """Noise left by the average; the rate of SGD with momentum and of Adam."""
     return (
         _mean(),
         _variance(),
@@ -42,11 +41,6 @@ def adam_average() -> tuple[Step, ...]:
         _second(),
         _spread(),
         _rate(),
-        _slow_average(),
-        _diagonal_peak(),
-        _diagonal_batch(),
-        _diagonal_value(),
-        _drop_rises(),
     )
 
 
@@ -63,7 +57,7 @@ def _mean() -> Step:
     return Step(
         title="Mean of the average",
         assumption=_STATIONARY,
-        equation=equate(sp.Symbol(r"\mathbb{E}[m]"), sy.g),
+        equation=equate(sy.average_mean, sy.g),
         derived=sy.g * _geometric(1),
         how="The weights (1 − β₁)β₁ᵏ are summed.",
         source=sources.MOMENTUM,
@@ -123,7 +117,7 @@ def _moments() -> tuple[sp.Expr, sp.Expr]:
 def _second() -> Step:
     return Step(
         title="Second moment of Adam's update",
-        assumption=_ADAM,
+        assumption=ADAM,
         equation=equate(
             sy.V + sy.mu**2, 2 * sy.beta1 / (1 + sy.beta1) * sy.attenuation**2 + sy.rho
         ),
@@ -139,7 +133,7 @@ def _spread() -> Step:
     mean, second = _moments()
     return Step(
         title="Variance of Adam's update",
-        assumption=_ADAM,
+        assumption=ADAM,
         equation=equate(sy.V, sy.rho * (1 - sy.attenuation**2)),
         derived=sp.simplify(second - mean**2),
         how="Second moment minus squared mean.",
@@ -167,7 +161,7 @@ def _rate() -> Step:
     values = {sy.g_[1]: sp.Dummy(positive=True), sy.g_[2]: -sp.Dummy(positive=True)}
     return Step(
         title="Learning rate of Adam",
-        assumption=_ADAM,
+        assumption=ADAM,
         equation=equate(sy.eta_star, adam_rate()),
         derived=optimal_learning_rate(descent, curvature).subs(values),
         how="E[u]ᵀg / E[uᵀHu] for gradients of signs + and −: the canonical law with ρT for T "
@@ -177,81 +171,4 @@ def _rate() -> Step:
             symbol: value.subs(sy.N, size).doit().subs(values) for symbol, value in scalars.items()
         },
         approximate=True,
-    )
-
-
-def _slow_average() -> Step:
-    return Step(
-        title="β₁ → 1: falling with B",
-        assumption=_ADAM,
-        equation=equate(
-            sp.Limit(sy.eta_star, sy.rho, 0), sy.A / sy.Q * sp.sqrt(1 + sy.B_simple / sy.B)
-        ),
-        derived=sp.limit(adam_rate(), sy.rho, 0).subs(
-            sy.attenuation, attenuation().subs(sy.K, sy.B_simple)
-        ),
-        how="The limit ρ → 0, with β(B) put in.",
-        source=sources.MOMENTUM,
-    )
-
-
-def _peak_attenuation() -> sp.Expr:
-    """beta^2 of the peak for a diagonal Hessian, Q = T."""
-    squared = sp.Dummy("squared", positive=True)
-    rate = adam_rate().subs({sy.Q: sy.T, sy.attenuation: sp.sqrt(squared)})
-    (root,) = sp.solve(sp.numer(sp.together(sp.diff(rate, squared))), squared)
-    return root.subs(sy.rho, momentum_factor())
-
-
-def _diagonal_peak() -> Step:
-    return Step(
-        title="Diagonal Hessian: attenuation at the peak",
-        assumption=_ADAM + " H is diagonal, Q = T.",
-        equation=equate(sy.beta_noise**2, (1 - sy.beta1) / (2 * sy.beta1)),
-        derived=_peak_attenuation(),
-        how="∂η*/∂β² = 0 is solved for β²; a peak needs β² < 1, that is β₁ > 1/3.",
-        source=sources.MOMENTUM,
-    )
-
-
-def _batch_of_peak() -> sp.Expr:
-    beta = attenuation().subs(sy.K, sy.B_simple)
-    (batch,) = sp.solve(sp.numer(sp.together(beta**2 - _peak_attenuation())), sy.B)
-    return batch
-
-
-def _diagonal_batch() -> Step:
-    return Step(
-        title="Diagonal Hessian: batch of the peak",
-        assumption=_ADAM + " H is diagonal; β₁ > 1/3.",
-        equation=equate(sy.B_peak, sy.B_simple * (1 - sy.beta1) / (3 * sy.beta1 - 1)),
-        derived=_batch_of_peak(),
-        how="β(B)² is set to its value at the peak and solved for B.",
-        source=sources.MOMENTUM,
-    )
-
-
-def _diagonal_value() -> Step:
-    return Step(
-        title="... at β₁ = 0.9",
-        assumption=_ADAM + " H is diagonal; β₁ = 0.9.",
-        equation=equate(sy.B_peak / sy.B_simple, sp.Float("0.0588")),
-        derived=(_batch_of_peak() / sy.B_simple).subs(sy.beta1, sp.Rational(9, 10)),
-        how="To half a unit of the last digit.",
-        source=sources.MOMENTUM,
-        tolerance=5e-5,
-    )
-
-
-def _drop_rises() -> Step:
-    beta = sy.attenuation
-    curvature = sy.rho * sy.T + beta**2 * (sy.Q - sy.rho * sy.T)
-    claim = sy.A**2 * sy.rho * sy.T * beta / curvature**2
-    return Step(
-        title="The loss drop still rises",
-        assumption=_ADAM,
-        equation=equate(sp.Derivative(sy.drop, beta), claim),
-        derived=sp.diff(loss_drop(beta * sy.A, curvature), beta),
-        how="Differentiation: positive. Only η* falls at large B, not the efficiency.",
-        source=sources.OWN + ", against " + sources.MOMENTUM,
     )

@@ -183,6 +183,6 @@ def _monotone() -> Step:
         equation=equate(sp.Derivative(sy.drop, sy.mu), claim),
         derived=sp.diff(drop, sy.mu),
         how="Differentiation: positive. It takes a spread of SNR over coordinates for the "
-        "expected drop to fall with B (see `scalar_criterion`).",
+        "expected drop to fall with B (see `scalar-criterion`).",
         source=sources.OWN,
     )
