@@ -69,7 +69,8 @@ class FittedLaw:
 
     form: key of LAW_FORMS. parameters: by name, in the form's order. covariance: in the
     same order, [k, k]. held_fixed: what the fitted runs had in common. smallest, largest:
-    batch sizes fitted, in `unit`. sequence_length: tokens per sequence, None where unknown. data_sha256: of
+    batch sizes fitted, in `unit`. sequence_length: tokens per sequence, None where unknown.
+    data_sha256: of
     the table that was fitted.
     """
 
