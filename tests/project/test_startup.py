@@ -68,6 +68,15 @@ def test_help_takes_less_than_three_tenths_of_a_second() -> None:
     assert statistics.median(cpu_seconds("--help") for _ in range(5)) < 0.3
 
 
+TUNED = ("--from-lr", "3e-4", "--from-batch-size", "64seq", "--batch-size", "512seq")
+
+
+def test_an_answer_from_a_tuned_point_comes_in_half_a_second() -> None:
+    """Rung: measurement (processor time, and what was imported for the answer)."""
+    assert modules_after("predict", *TUNED).isdisjoint({"torch", "sympy", "matplotlib"})
+    assert statistics.median(cpu_seconds("predict", *TUNED) for _ in range(3)) < 0.5
+
+
 def test_every_verb_has_help_with_an_example(program: Program) -> None:
     """Rung: closed form (each verb's help names the program at least once more than usage)."""
     for verb in VERBS:
