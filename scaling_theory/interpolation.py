@@ -18,6 +18,9 @@ WIDE = log(4.0) + 1e-9
 """Between nodes further apart than a factor of 4 the straight line is a rival too: there the cubic
 and the quadratics can agree and be wrong together."""
 
+VERY_WIDE = log(10.0) + 1e-9
+"""Beyond a decade even the line tells little: the nearer node alone is a rival too."""
+
 _SAME = 1e-12
 """Relative distance within which a position is taken to be a node."""
 
@@ -61,6 +64,8 @@ def axis_weights(position: float, nodes: Array) -> AxisWeights:
         rivals_used = [used[:-1], used[1:]]
         if nodes[right] - nodes[right - 1] > WIDE:
             rivals_used.append([right - 1, right])
+    if nodes[right] - nodes[right - 1] > VERY_WIDE:
+        rivals_used.append([near])
     rivals = tuple(_lagrange(position, nodes, rival) for rival in rivals_used)
     return AxisWeights(_lagrange(position, nodes, used), rivals)
 

@@ -14,15 +14,16 @@ Between the cells see `grid_quantity`; noise is interpolated as B times itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Literal, get_args
 
 import numpy as np
 
 from scaling_theory.errors import InputError, require_not_negative, require_positive
 from scaling_theory.estimate import Estimate, ratio_estimate, scaled_estimate, sum_estimate
-from scaling_theory.grid_quantity import Between, GridQuantity, between
+from scaling_theory.grid_quantity import GridQuantity, Interpolant, interpolant
 from scaling_theory.interpolation import Array, axis_weights, epsilon_weights
 from scaling_theory.law import OptimalStep, optimal_step
 
@@ -30,37 +31,27 @@ Closure = Literal["correlated", "independent"]
 CLOSURES: tuple[Closure, ...] = get_args(Closure)
 
 
-@dataclass(frozen=True)
-class SurfacePoint:
-    """The quantities at one (B, epsilon).
-
-    Standard errors are of the measurement. interpolation: relative error of descent and absolute
-    errors of signal and noise, in that order, that interpolating adds. outside: what lies beyond
-    the measured grid, one sentence each; empty inside.
-    """
-
-    descent: Estimate
-    signal: Estimate
-    noise: Estimate
-    interpolation: tuple[float, float, float]
-    outside: tuple[str, ...]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SurfacePrediction:
     """eta_1(B, epsilon): the one-step optimum from the statistics under one noise closure.
 
     step: learning rate and loss drop with their standard errors.
-    interpolation_error: relative error of the learning rate from interpolating, 0 on the grid.
-    outside: what lies beyond the grid, one sentence each.
+    strays: how far rival interpolations over batch sizes, and over epsilons, stray in descent,
+    signal and noise, as relative changes of the learning rate, [rivals, 3] each. outside: what
+    lies beyond the grid, one sentence each.
     """
 
     batch_size: float
     epsilon: float
     closure: Closure
     step: OptimalStep
-    interpolation_error: float
+    strays: tuple[Array, Array]
     outside: tuple[str, ...]
+
+    @property
+    def interpolation_error(self) -> float:
+        """Relative error of the learning rate from interpolating; 0 on the grid."""
+        return _astray(self.strays[0]) + _astray(self.strays[1])
 
     def interval(self, standard_errors: float = 1.96) -> tuple[float, float]:
         """Interval of the learning rate: statistical and interpolation errors in quadrature."""
@@ -112,73 +103,89 @@ class SurfaceStatistics:
             if not np.all(np.isfinite(quantity.value)) or not np.all(quantity.standard_error >= 0):
                 raise InputError(f"{name} has a value that is not a number: measure again")
 
-    def point(self, batch_size: float, epsilon: float, closure: Closure) -> SurfacePoint:
-        """The quantities at (B, epsilon), B > 0 in sequences, 0 <= epsilon <= infinity."""
+    def eta1(self, batch_size: float, epsilon: float, closure: Closure) -> SurfacePrediction:
+        """eta_1(B, epsilon) = E[u]^T g / E[u^T H u] by the one law in `scaling_theory.law`.
+
+        B > 0 in sequences, 0 <= epsilon <= infinity. Raises the law's `NoOptimalStep` where the
+        curvature along the update, or the descent, is not positive.
+        """
         require_positive(batch_size, "batch size", "give it in sequences")
         if not epsilon >= 0:
             raise InputError(f"epsilon is {epsilon:g}; at least 0 is wanted: 0 means sign")
         rows = axis_weights(np.log(batch_size), np.log(self.batch_sizes))
         columns = epsilon_weights(epsilon, self.epsilons)
+        descent, signal, noise = self._interpolants(batch_size, epsilon, closure)
+
+        def parts(row: Array, column: Array) -> tuple[Estimate, Estimate, Estimate]:
+            # Noise falls as 1/B where it is linear: B times it is what varies slowly.
+            scaled = scaled_estimate(noise.at(row, column), 1 / batch_size)
+            return descent.at(row, column), signal.at(row, column), scaled
+
+        best = parts(rows.best, columns.best)
+        step = optimal_step(best[0], sum_estimate(best[1:]))
+        curvature = best[1].value + best[2].value
+
+        def strays(rivals: list[tuple[Estimate, Estimate, Estimate]]) -> Array:
+            moved = [[e.value - b.value for e, b in zip(r, best, strict=True)] for r in rivals]
+            unit = np.array([best[0].value, -curvature, -curvature])
+            table: Array = np.array(moved, dtype=np.float64).reshape(len(rivals), 3) / unit
+            return table
+
+        return SurfacePrediction(
+            batch_size=float(batch_size),
+            epsilon=float(epsilon),
+            closure=closure,
+            step=step,
+            strays=(
+                strays([parts(row, columns.best) for row in rows.rivals]),
+                strays([parts(rows.best, column) for column in columns.rivals]),
+            ),
+            outside=tuple(self._outside(batch_size, epsilon, rows.outside, columns.outside)),
+        )
+
+    def _interpolants(
+        self, batch_size: float, epsilon: float, closure: Closure
+    ) -> tuple[Interpolant, Interpolant, Interpolant]:
+        widths = self.rms_gradient**2 + self.rms_sigma**2 / self.batch_sizes
+        width = self.rms_gradient**2 + self.rms_sigma**2 / batch_size
         noise = self.noise_correlated if closure == "correlated" else self.noise_independent
-        width = self.rms_gradient**2 + self.rms_sigma**2 / self.batch_sizes
-        here = self.rms_gradient**2 + self.rms_sigma**2 / batch_size
-
-        def at(quantity: GridQuantity, power: float) -> Between:
-            return between(
-                quantity, self.epsilons, power, width, rows, columns, here, epsilon, self.samples
-            )
-
-        descent, signal = at(self.descent, 0.5), at(self.signal, 1)
-        # Noise falls as 1/B where it is linear: B times it is what varies slowly.
         per_batch = self.batch_sizes[:, None]
         scaled = GridQuantity(noise.value * per_batch, noise.standard_error * per_batch)
-        times_batch = at(scaled, 1)
-        outside = []
-        if rows.outside:
-            low, high = self.batch_sizes[[0, -1]]
-            outside.append(f"batch size {batch_size:g} is outside the measured {low:g} to {high:g}")
-        if columns.outside:
-            low, high = self.epsilons[[0, -1]]
-            outside.append(f"epsilon {epsilon:g} is outside the measured {low:g} to {high:g}")
-        if descent.estimate.value == 0:
-            relative = inf
-        else:
-            relative = descent.interpolation_error / abs(descent.estimate.value)
-        return SurfacePoint(
-            descent=descent.estimate,
-            signal=signal.estimate,
-            noise=scaled_estimate(times_batch.estimate, 1 / batch_size),
-            interpolation=(
-                relative,
-                signal.interpolation_error,
-                times_batch.interpolation_error / batch_size,
-            ),
-            outside=tuple(outside),
-        )
 
-    def eta1(self, batch_size: float, epsilon: float, closure: Closure) -> SurfacePrediction:
-        """eta_1(B, epsilon) = E[u]^T g / E[u^T H u] by the one law in `scaling_theory.law`.
+        def ready(quantity: GridQuantity, power: float) -> Interpolant:
+            return interpolant(quantity, self.epsilons, widths, power, epsilon, width, self.samples)
 
-        Raises its `NoMinimum` where the curvature along the update is not positive.
-        """
-        point = self.point(batch_size, epsilon, closure)
-        curvature = sum_estimate((point.signal, point.noise))
-        step = optimal_step(point.descent, curvature)
-        relative, s_error, n_error = point.interpolation
-        error = relative + (s_error + n_error) / curvature.value
-        return SurfacePrediction(
-            float(batch_size), float(epsilon), closure, step, error, point.outside
-        )
+        return ready(self.descent, 0.5), ready(self.signal, 1.0), ready(scaled, 1.0)
+
+    def _outside(
+        self, batch_size: float, epsilon: float, batch_outside: bool, epsilon_outside: bool
+    ) -> Iterator[str]:
+        for name, value, axis, beyond in (
+            ("batch size", batch_size, self.batch_sizes, batch_outside),
+            ("epsilon", epsilon, self.epsilons, epsilon_outside),
+        ):
+            if beyond:
+                yield f"{name} {value:g} is outside the measured {axis[0]:g} to {axis[-1]:g}"
 
 
 def eta1_ratio(new: SurfacePrediction, old: SurfacePrediction) -> tuple[Estimate, float]:
     """eta_1 at `new` over eta_1 at `old`, and the relative interpolation error of the ratio.
 
-    The two are taken as independent, which overstates the error: cells share their batches.
+    The standard errors are taken as independent, which overstates them: cells share their
+    batches. At one epsilon both ends are interpolated alike in epsilon, and a rival is one for
+    both.
     """
     if not isfinite(new.epsilon) and isfinite(old.epsilon):
         raise InputError("epsilon is infinite at one end only: learning rates have two units")
     if (new.batch_size, new.epsilon) == (old.batch_size, old.epsilon):
         return Estimate(1.0, 0.0, 0), 0.0
     ratio = ratio_estimate(new.step.learning_rate, old.step.learning_rate)
-    return ratio, new.interpolation_error + old.interpolation_error
+    if new.epsilon != old.epsilon:
+        return ratio, new.interpolation_error + old.interpolation_error
+    over_batches = _astray(new.strays[0]) + _astray(old.strays[0])
+    return ratio, over_batches + _astray(new.strays[1] - old.strays[1])
+
+
+def _astray(strays: Array) -> float:
+    """The worst rival; its three changes are added in size, as the truth need not cancel them."""
+    return float(np.abs(strays).sum(axis=1).max(initial=0.0))

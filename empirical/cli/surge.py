@@ -33,6 +33,7 @@ Examples:
 # In units of rms sigma, for the lines; the map spans them.
 EPSILONS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 MAP_EPSILONS = 41
+BEYOND = 10.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,10 @@ def _measured_maps(
     measured = surface.epsilons[np.isfinite(surface.epsilons) & (surface.epsilons > 0)]
     if not measured.size:
         raise UsageError("the statistics hold no positive epsilon: measure at some, for a map")
-    low, high = _span(asked, float(measured[0]), float(measured[-1]))
+    # Where sign or SGD was measured too, the surface reaches beyond its positive epsilons.
+    least = float(measured[0]) / (BEYOND if surface.epsilons[0] == 0 else 1)
+    most = float(measured[-1]) * (1 if isfinite(surface.epsilons[-1]) else BEYOND)
+    low, high = _span(asked, least, most)
     lines = map_of_surface(surface, question.closure, asked or surface.epsilons.tolist(), rng)
     if all(curve.verdict is None for curve in lines.curves):
         raise UsageError(f"{lines.curves[0].status}: measure the curvature on more sequences")

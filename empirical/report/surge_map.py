@@ -88,8 +88,8 @@ def draw_phase_map(surge: SurgeMap, wide: bool) -> Figure:
     figure, (axes,) = panel_grid(1, wide)
     curves = [curve for curve in surge.curves if curve.epsilon > 0]
     ratio = np.array([curve.ratio for curve in curves]).T
-    if not curves or not np.isfinite(ratio).any():
-        note(axes, "nothing to show: no optimum at any ε above 0")
+    if len(curves) < 2 or not np.isfinite(ratio).any():
+        note(axes, "a map takes two ε above 0 with an optimum")
         return figure
     epsilons = np.array([curve.epsilon for curve in curves]) / surge.sigma
     batches = curves[0].batch_sizes
