@@ -1,4 +1,12 @@
-"""Directional curvature by second differences of the loss: two forward passes, no backward."""
+"""Directional curvature by second differences of the loss: forward passes only.
+
+On the whole pool two of them, (L(theta + h v) - 2 L(theta) + L(theta - h v)) / h^2. Where many
+directions are averaged one is enough, as the gradient g_k of every sequence is at hand,
+
+    v^T H_k v = 2 (L_k(theta + h v) - L_k(theta) - h g_k^T v) / h^2 + O(h),
+
+and the term in h, which is odd in v, goes when half of the steps lead ahead and half back.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +95,19 @@ def second_differences(
     return (ahead.double() - here.double() + (behind.double() - here.double())) / step**2
 
 
+def one_sided_differences(
+    around: Surroundings, direction: Tensor, step: float, indices: Tensor
+) -> Tensor:
+    """v^T H_k v of each sequence k, [n], from a step h of either sign and the known gradients.
+
+    2 (L_k(theta + h v) - L_k(theta) - h g_k^T v) / h^2; its error of first order is odd in h.
+    """
+    scape = around.landscape
+    there = losses_at(scape, scape.point + step * direction, indices).double()
+    slope = (around.gradients[indices] @ direction).double()
+    return 2 * (there - around.losses[indices].double() - step * slope) / step**2
+
+
 def curvature_along(around: Surroundings, direction: Tensor) -> float:
     """v^T H v of the pool's mean loss for one direction v [P]; 0 for v = 0."""
     if not direction.any():
@@ -100,14 +121,16 @@ def curvature_samples(
 ) -> Tensor:
     """v_k^T H v_k for each direction [n, P], each on its own random subset of the pool, [n].
 
-    Each value is unbiased for the pool's curvature. A mean over many random directions is more
+    Each value is unbiased for the pool's curvature, up to an error odd in v that changes sign from
+    one direction to the next. A mean over many random directions is more
     precise for the same work if each sees few sequences than if few of them see the whole pool.
     The directions are of one kind, see `steps_along`.
     """
     pool = around.landscape.sequences
-    values = []
+    values: list[Tensor] = []
     for direction, step in zip(directions, steps_along(around, directions), strict=True):
         drawn = torch.randint(pool, (subset,), generator=rng, device=rng.device)
-        differences = second_differences(around, direction, step, drawn.to(direction.device))
+        side = -step if len(values) % 2 else step
+        differences = one_sided_differences(around, direction, side, drawn.to(direction.device))
         values.append(differences.mean())
     return torch.stack(values).cpu()

@@ -23,7 +23,7 @@ class Effort:
     batches: int = 768
     precision: float = 0.02
     pilot: int = 48
-    subset: int = 16
+    subset: int = 8
     line_search_batches: int = 64
     deviations: int = 192
     micro_batch: int = 32

@@ -48,6 +48,18 @@ class Landscape:
         return int(self.point.numel())
 
 
+class _LossModule(nn.Module):
+    """A loss as a module, so that functional_call swaps the parameters of the model inside it."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Tensor, Tensor], Tensor]):
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.loss(self.model, x, y)
+
+
 def landscape_of(
     model: nn.Module,
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
@@ -80,17 +92,7 @@ def landscape_of(
         )
     model.eval()
 
-    class Bound(nn.Module):
-        """The loss as a module, so that functional_call swaps the parameters inside it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, x: Tensor, y: Tensor) -> Tensor:
-            return loss(self.model, x, y)
-
-    bound = Bound()
+    bound = _LossModule(model, loss)
 
     def sequence_loss(parameters: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         named = {f"model.{name}": value for name, value in parameters.items()}
