@@ -53,9 +53,9 @@ class SurgeMap:
     """Curves at several epsilons over the same batch sizes.
 
     epsilon_unit: what epsilon is counted in. sigma: rms sigma of one sequence in that unit.
-    reference: what the ratio is over. source: what made the numbers. measured_batches: batch
-    sizes actually measured, empty for a model. vanishes_at: the epsilon at which the surge ends,
-    where it was solved for.
+    reference: what the ratio is over. source: what made the numbers. measured_batches,
+    measured_epsilons: the measured grid, empty for a model. vanishes_at: the epsilon at which the
+    surge ends, where it was solved for.
     """
 
     curves: tuple[SurgeCurve, ...]
@@ -64,6 +64,7 @@ class SurgeMap:
     reference: str
     source: str
     measured_batches: tuple[float, ...] = ()
+    measured_epsilons: tuple[float, ...] = ()
     vanishes_at: float | None = None
 
     @property
@@ -139,9 +140,10 @@ def map_of_surface(
         curves=tuple(curves),
         epsilon_unit="gradient",
         sigma=surface.rms_sigma,
-        reference=f"its value at {measured[-1]:g} sequences, the most measured",
+        reference=f"its value at {measured[-1]:g} sequences, the largest measured",
         source=f"measured statistics, {closure} noise",
         measured_batches=tuple(measured.tolist()),
+        measured_epsilons=tuple(surface.epsilons.tolist()),
     )
 
 

@@ -43,7 +43,14 @@ def answer(inputs: Inputs) -> dict[str, Any]:
         "unit": inputs.unit,
         "facts": facts,
         "answers": answers,
+        "notes": _notes(inputs),
     }
+
+
+def _notes(inputs: Inputs) -> list[str]:
+    if inputs.statistics is not None and "one-step" not in inputs.views:
+        return ["the statistics speak of one step: leave --hold out to see what they say"]
+    return []
 
 
 def _target(inputs: Inputs, target: BatchSize) -> dict[str, Any]:

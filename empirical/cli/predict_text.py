@@ -23,6 +23,9 @@ def text_answer(answer: dict[str, Any], explain: bool) -> str:
             f"from   lr {tuned['learning_rate']:.4g} at {tuned['batch_size']['described']}"
             f" ({tuned['optimizer']})"
         )
+    known = _known(answer["facts"], answer["unit"])
+    if known:
+        lines.append(f"known  {known}")
     for each in answer["answers"]:
         lines += ["", f"to     {each['batch_size']['described']}" + _kappa(each["kappa"])]
         views = [each["one_step"], *(each["whole_run"] or {}).values()]
@@ -31,7 +34,22 @@ def text_answer(answer: dict[str, Any], explain: bool) -> str:
             lines.append("  nothing: this view takes a tuned point (--from-lr)")
         for view in filled:
             lines += _view(view, explain)
+    lines += [f"\nnote: {note}" for note in answer["notes"]]
     return "\n".join(lines)
+
+
+def _known(facts: dict[str, Any], unit: str) -> str:
+    names = {"simple_batch": "B_simple", "noise_batch": "B_noise", "curvature_ratio": "Q/T"}
+    words = []
+    for key, name in names.items():
+        fact = facts[key]
+        if fact is not None:
+            error = fact["standard_error"]
+            spread = f" ± {error:.2g}" if error else ""
+            words.append(
+                f"{name} = {fact['value']:.4g}{spread}" + (f" {unit}" if "B_" in name else "")
+            )
+    return ", ".join(words)
 
 
 def _kappa(kappa: float | None) -> str:
@@ -97,7 +115,8 @@ def _rows(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         low, high = row["interval95"] or (0.0, 0.0)
         interval = f"{low:.3g} to {high:.3g}" if high > low else ""
-        values = [row["settings"][name]["value"] for name in names]
+        settings_of = (row["settings"][name] for name in names)
+        values = [None if s["note"] == NOT_SAID else s["value"] for s in settings_of]
         settings = ["" if value is None else _number(value, 6) for value in values]
         rate = _number(row["learning_rate"]) + ("*" if row["outside"] else "")
         table.append((row["rule"], rate, interval, *settings, _verdict(row)))

@@ -106,7 +106,7 @@ def draw_phase_map(surge: SurgeMap, wide: bool) -> Figure:
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(np.exp(value))} ×"))
     bar.set_label("η*(B) over " + _broken(surge.reference))
-    handles = _ridge(axes, surge, curves, epsilons)
+    handles = [*_ridge(axes, surge, curves, epsilons), *_measured(axes, surge, epsilons)]
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(epsilons[0], epsilons[-1])
@@ -158,6 +158,18 @@ def _ridge(
             )
         )
     return handles
+
+
+def _measured(axes: Axes, surge: SurgeMap, epsilons: np.ndarray) -> list[Line2D]:
+    """Marks along the lower edge at the measured epsilons: the rest is interpolated."""
+    over = np.array(surge.measured_epsilons) / surge.sigma
+    inside = over[(over >= epsilons[0]) & (over <= epsilons[-1])]
+    if not inside.size:
+        return []
+    across = axes.get_xaxis_transform()
+    axes.plot(inside, 0 * inside, "^", color=BLACK, markersize=7, transform=across, clip_on=False)
+    label = "measured ε (between them interpolated)"
+    return [Line2D([], [], color=BLACK, marker="^", linestyle="none", label=label)]
 
 
 def _surges(curve: SurgeCurve) -> bool:
