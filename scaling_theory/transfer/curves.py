@@ -1,26 +1,32 @@
-"""The one-step curves eta*(B) of the articles, up to their prefactor, as plain functions of floats.
+"""The one-step curves eta*(B) of the articles, up to their prefactor, as functions of floats.
 
-Every batch size in one unit. All are closed forms; none is restated elsewhere in `transfer`.
+Every batch size in one unit. The formulas are those derived in `closed_forms`; here they only get
+their prefactor 1 and the arguments that a transfer varies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import hypot, pi, sqrt
+from math import pi, sqrt
 
 from scaling_theory.canonical import CanonicalLaw
+from scaling_theory.closed_forms import (
+    adam_learning_rate,
+    crossover_learning_rate,
+    sgd_learning_rate,
+    surge_learning_rate,
+)
 from scaling_theory.estimate import Estimate, fewest_samples
 
 
 def linear_saturating(B: float, noise_batch: float) -> float:
     """1 / (1 + B_noise/B): SGD, arXiv 1812.06162 equation 2.8 (kexue.fm/archives/10542)."""
-    return 1 / (1 + noise_batch / B)
+    return float(sgd_learning_rate(eta_max=1.0, noise_batch=noise_batch, batch_size=B))
 
 
 def surge_curve(B: float, peak_batch: float) -> float:
     """2 / (sqrt(P/B) + sqrt(B/P)), 1 at the peak P: arXiv 2405.14578, theorem 3."""
-    root = sqrt(B / peak_batch)
-    return 2 / (root + 1 / root)
+    return float(surge_learning_rate(eta_max=1.0, noise_batch=peak_batch, batch_size=B))
 
 
 def surge_peak(simple_batch: float, curvature_ratio: float) -> float:
@@ -38,9 +44,15 @@ def adam_ema_curve(B: float, simple_batch: float, curvature_ratio: float, beta1:
 
     kexue.fm/archives/11301: Adam with sqrt(v) settled; Q = sign(g)^T H sign(g), T = Tr H.
     """
-    rho = (1 - beta1) / (1 + beta1)
-    b = 1 / sqrt(1 + simple_batch / B)
-    return 1 / (rho / b + b * (curvature_ratio - rho))
+    return float(
+        adam_learning_rate(
+            descent=1.0,
+            signal_curvature=curvature_ratio,
+            trace=1.0,
+            momentum_factor=(1 - beta1) / (1 + beta1),
+            beta=1 / sqrt(1 + simple_batch / B),
+        )
+    )
 
 
 def epsilon_crossover_curve(
@@ -49,7 +61,18 @@ def epsilon_crossover_curve(
     """(sqrt(g^2 + sigma^2/B) + epsilon) / (1 + B_n/B): own derivation, Adam's epsilon outside
     the root; the learning rate of Adam is (sqrt(v) + epsilon) times that of SGD.
     """
-    return (hypot(rms_gradient, rms_sigma / sqrt(B)) + epsilon) / (1 + noise_batch / B)
+    return float(
+        crossover_learning_rate(
+            eta_max=1.0,
+            gradient=rms_gradient,
+            sigma=rms_sigma,
+            epsilon=epsilon,
+            # Momentum's one-step factor has no first-order effect over many steps.
+            momentum_factor=1.0,
+            noise_batch=noise_batch,
+            batch_size=B,
+        )
+    )
 
 
 def propagate(function: Callable[..., float], *inputs: Estimate) -> Estimate:
