@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling_theory import symbols as sy
+from scaling_theory.derivations import half_life as derived
 from scaling_theory.errors import InputError
 from scaling_theory.half_life import (
     decay_at_batch_ratio,
@@ -29,6 +31,16 @@ PUBLISHED = {
 def test_published_table(batch: int, beta2: float) -> None:
     """Another library: the table of the article, printed to six digits (half a unit each)."""
     assert decay_from_half_life(10e6, batch * 512).beta == pytest.approx(beta2, abs=5e-7)
+
+
+@pytest.mark.parametrize(("half_life", "tokens"), [(10e6, 512.0), (1e6, 3e5), (7e3, 4096.0)])
+def test_conversions_are_the_derived_ones(half_life: float, tokens: float) -> None:
+    """Another route: the expressions that sympy derives, in 30 digits."""
+    values = {sy.half_life: half_life, sy.tokens: tokens}
+    beta = derived.beta_from_half_life().subs(values).evalf(30)
+    assert decay_from_half_life(half_life, tokens).beta == pytest.approx(float(beta), rel=1e-15)
+    back = derived.half_life_from_beta().subs({sy.beta2: float(beta), sy.tokens: tokens})
+    assert half_life_tokens(float(beta), tokens) == pytest.approx(float(back.evalf(30)), rel=1e-12)
 
 
 def test_planted_error_is_caught() -> None:
