@@ -18,34 +18,12 @@ from scaling_theory.dimensionless import DimensionlessNetwork
 from scaling_theory.errors import InputError
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.surface import Closure, SurfaceStatistics
-from scaling_theory.surge import SurgeVerdict, surge_verdict
+from scaling_theory.surge_curve import SurgeCurve, judged_curve
 
 Array = NDArray[np.float64]
 
 POINTS = 121
 """Batch sizes of a curve."""
-
-VISIBLE = 1e-3
-"""A peak this far above the large-B value, relatively, is still followed by the ridge."""
-
-
-@dataclass(frozen=True)
-class SurgeCurve:
-    """eta*(B) at one epsilon, over its large-B value.
-
-    epsilon: in the map's unit. batch_sizes, ratio, standard_error: [n]; NaN where there is no
-    minimum. peak_batch, peak_ratio: the highest point, None without an interior peak.
-    verdict: None where it could not be judged; status says why.
-    """
-
-    epsilon: float
-    batch_sizes: Array
-    ratio: Array
-    standard_error: Array
-    peak_batch: float | None
-    peak_ratio: float | None
-    verdict: SurgeVerdict | None
-    status: str
 
 
 @dataclass(frozen=True)
@@ -90,7 +68,7 @@ def map_of_network(
     curves = []
     for epsilon in epsilons:
         rates = network.learning_rates([*batches, inf], epsilon)
-        curves.append(_curve(epsilon, batches, rates[:-1], np.zeros(points), rates[-1], rng))
+        curves.append(judged_curve(epsilon, batches, rates[:-1], np.zeros(points), rates[-1], rng))
     source = (
         f"signal-to-noise {network.signal_to_noise:.3g}, Q/T {network.curvature_ratio:.3g}, "
         f"noise correlation {network.noise_correlation:.3g}"
@@ -135,7 +113,7 @@ def map_of_surface(
             relative = found.interpolation_error * rates[i]
             errors[i] = np.hypot(found.step.learning_rate.standard_error, relative)
         judged = np.isin(batches, measured)
-        curves.append(_curve(epsilon, batches, rates, errors, rates[-1], rng, judged, status))
+        curves.append(judged_curve(epsilon, batches, rates, errors, rates[-1], rng, judged, status))
     return SurgeMap(
         curves=tuple(curves),
         epsilon_unit="gradient",
@@ -171,50 +149,3 @@ def vanishing_epsilon(
 
 def _model_batches(network: DimensionlessNetwork, points: int) -> Array:
     return np.geomspace(1.0, 1e4 * max(network.simple_batch, 1.0), points)
-
-
-def _curve(
-    epsilon: float,
-    batches: Array,
-    rates: Array,
-    errors: Array,
-    reference: float,
-    rng: np.random.Generator,
-    judged: NDArray[np.bool_] | None = None,
-    status: str = "",
-) -> SurgeCurve:
-    usable = np.isfinite(rates) & (np.isfinite(reference))
-    judged = usable if judged is None else judged & usable
-    verdict = None
-    if judged.sum() >= 3 and np.isfinite(reference):
-        verdict = surge_verdict(
-            batches[judged].tolist(), rates[judged].tolist(), errors[judged].tolist(), rng=rng
-        )
-        status = status or verdict.reason
-    ratio, error = rates / reference, errors / reference
-    peak = _peak(batches, ratio)
-    return SurgeCurve(
-        epsilon=float(epsilon),
-        batch_sizes=batches,
-        ratio=ratio,
-        standard_error=error,
-        peak_batch=None if peak is None else peak[0],
-        peak_ratio=None if peak is None else peak[1],
-        verdict=verdict,
-        status=status or "no minimum along this direction",
-    )
-
-
-def _peak(batches: Array, ratio: Array) -> tuple[float, float] | None:
-    """Place and height of an interior maximum, by the parabola through it in logarithms."""
-    if not np.isfinite(ratio).any():
-        return None
-    top = int(np.nanargmax(ratio))
-    if not 0 < top < len(ratio) - 1 or not ratio[top] > 1 + VISIBLE:
-        return None
-    x, y = np.log(batches[top - 1 : top + 2]), ratio[top - 1 : top + 2]
-    if not np.isfinite(y).all():
-        return float(batches[top]), float(ratio[top])
-    a, b, c = np.polyfit(x - x[1], y, 2)
-    shift = 0.0 if a >= 0 else float(np.clip(-b / (2 * a), x[0] - x[1], x[2] - x[1]))
-    return float(np.exp(x[1] + shift)), float(c + b * shift + a * shift**2)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from empirical.errors import UsageError
-
-if TYPE_CHECKING:
-    from scaling_theory.audit import EpsilonAudit
 
 HELP = """Is epsilon active? The share of coordinates with sqrt(v) or |g| below it, and the regime.
 
@@ -29,9 +25,6 @@ Examples:
       --batch-size 4096seq --model-scale 1 --model-scale 100
   scaling-theory audit-eps --gradient-over-epsilon 0.02 --sigma-over-epsilon 3 --batch-size 64seq
 """
-
-SCHEMA = "scaling-theory/audit-eps"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,7 @@ class AuditQuestion:
 
 def run_audit_eps(question: AuditQuestion) -> dict[str, Any]:
     """The audit as plain JSON values; `UsageError` or an error of `scaling_theory` otherwise."""
+    from empirical.cli.audit_eps_record import record_of
     from empirical.statistics_files import read_statistics, read_vectors
     from scaling_theory.audit import audit_epsilon, representative_coordinates
     from scaling_theory.units import BatchSize, parse_batch_size
@@ -97,73 +91,7 @@ def run_audit_eps(question: AuditQuestion) -> dict[str, Any]:
     found = audit_epsilon(
         gradient, sigma, epsilon, [first * amount for amount in amounts], question.model_scales
     )
-    return _record(found, source, unit, [str(batch) for batch in batches])
-
-
-def _record(found: EpsilonAudit, source: str, unit: str, texts: Sequence[str]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
-        "source": source,
-        "unit": unit,
-        "epsilon": found.epsilon,
-        "epsilon_unit": "gradient" if source == "vectors" else "epsilon itself",
-        "coordinates": found.coordinates if source == "vectors" else None,
-        "dead_fraction": found.dead,
-        "epsilon_batch": _finite(found.epsilon_batch),
-        "epsilon_batch_quantiles": [_finite(q) for q in found.epsilon_batch_quantiles],
-        "sign_like_up_to_batch": _finite(found.sign_like_up_to_batch),
-        "sgd_like_from_batch": _finite(found.sgd_like_from_batch),
-        "places": [
-            {
-                "batch_size": place.batch_size,
-                "batch_size_text": texts[index % len(texts)],
-                "model_scale": place.model_scale,
-                "fraction_root_v_below_epsilon": place.below_root_v,
-                "fraction_gradient_below_epsilon": place.below_gradient,
-                "regime": place.regime,
-                "sign_like_up_to_epsilon": place.sign_like_up_to,
-                "sgd_like_from_epsilon": place.sgd_like_from,
-            }
-            for index, place in enumerate(found.places)
-        ],
-    }
-
-
-def _finite(value: float) -> float | str:
-    return value if isfinite(value) else "inf"
-
-
-def text_audit(record: dict[str, Any]) -> str:
-    """Lines for the terminal."""
-    unit = "" if record["unit"] == "bare" else record["unit"]
-    measured = record["source"] == "vectors"
-    name = f"{record['epsilon']:.4g}" if measured else "1 (everything is in its unit)"
-    lines = [f"epsilon {name}"]
-    if measured:
-        dead = record["dead_fraction"]
-        lines[0] += f", {record['coordinates']} coordinates, {dead:.1%} of them without a gradient"
-    low, middle, high = (_batch(q) for q in record["epsilon_batch_quantiles"])
-    lines += [
-        f"B_eps = (sigma/epsilon)^2 = {_batch(record['epsilon_batch'])}{unit}"
-        f" by rms sigma; 10, 50, 90 % of coordinates: {low}, {middle}, {high}",
-        f"sign-like up to B = {_batch(record['sign_like_up_to_batch'])}{unit}, "
-        f"SGD-like from B = {_batch(record['sgd_like_from_batch'])}{unit}",
-        "",
-        "  batch size    model    sqrt(v) < eps  |g| < eps  regime     crossover for epsilon in",
-    ]
-    for place in record["places"]:
-        lines.append(
-            f"  {place['batch_size_text']:<12}  {place['model_scale']:>5.4g} x"
-            f"  {place['fraction_root_v_below_epsilon']:>13.1%}"
-            f"  {place['fraction_gradient_below_epsilon']:>9.1%}  {place['regime']:<9}"
-            f"  {place['sign_like_up_to_epsilon']:.3g} to {place['sgd_like_from_epsilon']:.3g}"
-        )
-    return "\n".join(lines)
-
-
-def _batch(value: float | str) -> str:
-    return "infinity " if isinstance(value, str) else f"{value:.4g}"
+    return record_of(found, source, unit, [str(batch) for batch in batches])
 
 
 def audit_eps(
@@ -199,6 +127,8 @@ def audit_eps(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
+    from empirical.cli.audit_eps_record import text_audit
+
     record = run_audit_eps(
         AuditQuestion(
             batch_sizes=batch_size or (),

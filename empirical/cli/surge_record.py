@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from scaling_theory.surge_map import SurgeCurve, SurgeMap
+from scaling_theory.surge_curve import SurgeCurve
+from scaling_theory.surge_map import SurgeMap
 
 SCHEMA = "scaling-theory/surge"
 VERSION = 1

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from empirical.errors import UsageError
-from empirical.report.surge_map import draw_surge_maps
+from empirical.report.figures.canvas import Images, render
+from empirical.report.surge_curves import draw_curves
+from empirical.report.surge_map import draw_phase_map
 from scaling_theory.surge_map import SurgeMap
 
 RECORD = "surge.json"
@@ -54,3 +57,11 @@ def write_files(
             f"--out {directory} cannot be written ({problem.strerror}); choose another"
         ) from problem
     return [str(directory / name) for name in contents]
+
+
+def draw_surge_maps(lines: SurgeMap, phase: SurgeMap) -> dict[str, Images]:
+    """The two figures by the name of their files: few epsilons as lines, many as a map."""
+    return {
+        "surge_curves": render(partial(draw_curves, lines)),
+        "surge_phase_map": render(partial(draw_phase_map, phase)),
+    }

@@ -1,11 +1,8 @@
-"""Figures of `surge`: eta*(B) over its large-B value at many epsilons, and the (epsilon, B) map."""
+"""Figure of `surge`: the map over (epsilon, B) with the ridge of the peaks."""
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
@@ -13,74 +10,22 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from empirical.report.figures.canvas import (
-    Images,
     note,
     panel_grid,
-    render,
     round_ticks,
 )
-from empirical.report.figures.palette import BLACK, GREY, PAPER, Line
+from empirical.report.figures.palette import BLACK, GREY
 from empirical.report.numerals import plain
-from scaling_theory.surge_map import SurgeCurve, SurgeMap
-
-RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100)
-LOWEST = 0.1
-"""Ratios below this are drawn at the lower edge: the rise from one sequence is not the subject."""
-
-_LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
-
-
-def draw_surge_maps(lines: SurgeMap, phase: SurgeMap) -> dict[str, Images]:
-    """The two figures by the name of their files: few epsilons as lines, many as a map."""
-    return {
-        "surge_curves": render(partial(draw_curves, lines)),
-        "surge_phase_map": render(partial(draw_phase_map, phase)),
-    }
-
-
-def draw_curves(surge: SurgeMap, wide: bool) -> Figure:
-    """One line per epsilon; markers on measured batch sizes, a diamond on each peak."""
-    figure, (axes,) = panel_grid(1, wide)
-    colours = colormaps["viridis"](np.linspace(0.0, 0.88, max(len(surge.curves), 2)))
-    handles = []
-    for order, curve in enumerate(surge.curves):
-        style, colour = _LINES[order % len(_LINES)], colours[order]
-        shown = np.where(np.isfinite(curve.ratio), curve.ratio, np.nan)
-        axes.plot(curve.batch_sizes, shown, style, color=colour, linewidth=1.9, zorder=3)
-        if curve.standard_error.any():
-            half = 1.96 * curve.standard_error
-            low = np.maximum(shown - half, LOWEST / 10)
-            axes.fill_between(
-                curve.batch_sizes, low, shown + half, color=colour, alpha=0.12, linewidth=0
-            )
-        at_cells = np.isin(curve.batch_sizes, surge.measured_batches)
-        axes.plot(curve.batch_sizes[at_cells], shown[at_cells], "o", color=colour, markersize=4)
-        if curve.peak_batch is not None and curve.peak_ratio is not None and _surges(curve):
-            axes.plot(
-                [curve.peak_batch],
-                [curve.peak_ratio],
-                "D",
-                color=colour,
-                markeredgecolor=BLACK,
-                markersize=7,
-                zorder=5,
-            )
-        handles.append(
-            Line2D([], [], color=colour, ls=style, linewidth=1.9, label=_legend(curve, surge))
-        )
-    axes.axhline(1, color=GREY, linewidth=1, zorder=1)
-    axes.set_xscale("log")
-    _batch_ticks(axes, surge, "x")
-    _ratio_axis(axes, surge)
-    axes.set_xlabel("batch size B (sequences)")
-    axes.set_ylabel("η*(B) over " + _broken(surge.reference))
-    axes.set_title(f"Optimal learning rate of one step\n{surge.source}")
-    if any(_surges(curve) for curve in surge.curves):
-        handles.append(
-            Line2D([], [], color=GREY, marker="D", linestyle="none", label="peak of a surge")
-        )
-    _legend_below(figure, handles, wide)
-    return figure
+from empirical.report.surge_marks import (
+    LOWEST,
+    RATIO_TICKS,
+    batch_ticks,
+    broken,
+    legend_under,
+    surges,
+)
+from scaling_theory.surge_curve import SurgeCurve
+from scaling_theory.surge_map import SurgeMap
 
 
 def draw_phase_map(surge: SurgeMap, wide: bool) -> Figure:
@@ -105,25 +50,20 @@ def draw_phase_map(surge: SurgeMap, wide: bool) -> Figure:
     bar.ax.yaxis.set_major_locator(FixedLocator(list(np.log(ticks))))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(np.exp(value))} ×"))
-    bar.set_label("η*(B) over " + _broken(surge.reference))
+    bar.set_label("η*(B) over " + broken(surge.reference))
     handles = [*_ridge(axes, surge, curves, epsilons), *_measured(axes, surge, epsilons)]
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(epsilons[0], epsilons[-1])
     axes.set_ylim(batches[0], batches[-1])
     round_ticks(axes.xaxis, epsilons[0], epsilons[-1])
-    _batch_ticks(axes, surge, "y")
+    batch_ticks(axes, surge, "y")
     axes.grid(visible=False)
     axes.set_xlabel("ε in units of rms σ (one sequence)")
     axes.set_ylabel("batch size B (sequences)")
     axes.set_title(f"Where the learning rate falls\n{surge.source}")
-    _legend_below(figure, handles, wide)
+    legend_under(figure, handles, wide)
     return figure
-
-
-def _legend_below(figure: Figure, handles: list[Line2D], wide: bool) -> None:
-    columns = 2 if wide and len(handles) > 3 else 1
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
 def _ridge(
@@ -131,7 +71,7 @@ def _ridge(
 ) -> list[Line2D]:
     """The ridge, bold where the verdict is a surge, thin where a peak is there but small."""
     place = np.array([curve.peak_batch or np.nan for curve in curves])
-    bold = np.where([_surges(curve) for curve in curves], place, np.nan)
+    bold = np.where([surges(curve) for curve in curves], place, np.nan)
     axes.plot(epsilons, place, "-", color=BLACK, linewidth=1, zorder=4)
     axes.plot(epsilons, bold, "-", color=BLACK, linewidth=2.6, zorder=5)
     handles = []
@@ -170,45 +110,3 @@ def _measured(axes: Axes, surge: SurgeMap, epsilons: np.ndarray) -> list[Line2D]
     axes.plot(inside, 0 * inside, "^", color=BLACK, markersize=7, transform=across, clip_on=False)
     label = "measured ε (between them interpolated)"
     return [Line2D([], [], color=BLACK, marker="^", linestyle="none", label=label)]
-
-
-def _surges(curve: SurgeCurve) -> bool:
-    judged = curve.verdict is not None and curve.verdict.outcome.value == "yes"
-    return judged and curve.peak_batch is not None
-
-
-def _legend(curve: SurgeCurve, surge: SurgeMap) -> str:
-    if np.isinf(curve.epsilon):
-        name = "ε → ∞ (SGD)"
-    elif curve.epsilon == 0:
-        name = "ε = 0 (sign)"
-    else:
-        name = f"ε = {plain(curve.epsilon / surge.sigma, 2)} rms σ"
-    if curve.verdict is None:
-        return f"{name}: no minimum"
-    words = {"yes": "surge", "no": "no surge", "cannot tell": "cannot tell"}
-    return f"{name}: {words[curve.verdict.outcome.value]}"
-
-
-def _ratio_axis(axes: Axes, surge: SurgeMap) -> None:
-    values = np.concatenate([curve.ratio for curve in surge.curves])
-    top = float(np.nanmax(values, initial=1.2)) * 1.15
-    low = max(LOWEST, float(np.nanmin(values, initial=0.8)) / 1.15)
-    axes.set_yscale("log")
-    axes.set_ylim(low, top)
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in RATIO_TICKS if low <= tick <= top]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)} ×"))
-    axes.set_facecolor(PAPER)
-
-
-def _batch_ticks(axes: Axes, surge: SurgeMap, which: str) -> None:
-    batches = surge.curves[0].batch_sizes
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    if which == "x":
-        axes.set_xlim(batches[0], batches[-1])
-    round_ticks(axis, batches[0], batches[-1])
-
-
-def _broken(text: str) -> str:
-    return text.replace(", ", ",\n").replace("its value at", "its value\nat")

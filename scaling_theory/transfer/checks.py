@@ -11,6 +11,11 @@ FAR = 10.0
 law 1/(1 + scale/B) then differs from its limit by at most a tenth."""
 
 
+SIMPLE = ("B_simple", "--simple-batch or --stats")
+NOISE = ("B_noise", "--noise-batch or --stats")
+"""A noise batch and the options that give it."""
+
+
 def unmeasured(assumption: str, detail: str, measure: str) -> Check:
     """An assumption that one measurement would decide."""
     return Check(assumption, "cannot tell", None, detail, measure=measure)
@@ -124,6 +129,12 @@ def independent_noise() -> Check:
     """The coordinates' noise is uncorrelated along the Hessian."""
     detail = "on measured transformers it was wrong by up to ten times at small batches"
     return fixed("coordinates' noise is independent", f"{detail}; --stats measures it", True)
+
+
+def small_step_check() -> Check:
+    """The discrete run follows its differential equation."""
+    detail = "the longer steps must stay below the edge of stability: watch the first steps"
+    return fixed("steps are small against the curvature", detail)
 
 
 def horizon() -> Check:

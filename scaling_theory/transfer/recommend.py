@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scaling_theory.estimate import scaled_estimate
+from scaling_theory.transfer.adam_rules import ADAM_RULES
 from scaling_theory.transfer.advice import Advice, Rule
 from scaling_theory.transfer.curve_rules import CURVE_RULES
 from scaling_theory.transfer.measured_rules import MEASURED_RULES
 from scaling_theory.transfer.run_rules import RUN_RULES
 from scaling_theory.transfer.situation import Hold, Situation
 
-RULES: dict[str, Rule] = {rule.name: rule for rule in (*RUN_RULES, *CURVE_RULES, *MEASURED_RULES)}
+RULES: dict[str, Rule] = {
+    rule.name: rule for rule in (*RUN_RULES, *ADAM_RULES, *CURVE_RULES, *MEASURED_RULES)
+}
 
 # Best founded first: measured curves before closed forms, rules that say all settings before
 # those that say the learning rate alone.
