@@ -41,7 +41,7 @@ LAW_FORMS: dict[str, LawForm] = {
         LawForm(
             "linear saturating",
             "eta = eta_infinity / (1 + noise_batch/B)",
-            "arXiv 1812.06162 equation 2.8",
+            "arXiv 1812.06162 section 2.2",
             ("eta_infinity", "noise_batch"),
             lambda B, eta, noise: float(eta * linear_saturating(B, noise)),
         ),

@@ -151,7 +151,7 @@ CURVE_RULES: tuple[Rule, ...] = (
     Rule(
         "mccandlish",
         "eta = eta0 (1 + B_noise/B0) / (1 + B_noise/B)",
-        "arXiv 1812.06162 equation 2.8; kexue.fm/archives/10542 section 1",
+        "arXiv 1812.06162 section 2.2; kexue.fm/archives/10542 section 1",
         ("SGD-like update", "the state is held", "positive curvature along the gradient"),
         ("one-step",),
         _mccandlish,

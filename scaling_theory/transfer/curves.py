@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import pi, sqrt
 
+from scaling_theory import closed_forms
 from scaling_theory.canonical import CanonicalLaw
 from scaling_theory.closed_forms import (
     adam_learning_rate,
@@ -20,7 +21,7 @@ from scaling_theory.estimate import Estimate, fewest_samples
 
 
 def linear_saturating(B: float, noise_batch: float) -> float:
-    """1 / (1 + B_noise/B): SGD, arXiv 1812.06162 equation 2.8 (kexue.fm/archives/10542)."""
+    """1 / (1 + B_noise/B): SGD, arXiv 1812.06162 section 2.2 (kexue.fm/archives/10542)."""
     return float(sgd_learning_rate(eta_max=1.0, noise_batch=noise_batch, batch_size=B))
 
 
@@ -31,7 +32,11 @@ def surge_curve(B: float, peak_batch: float) -> float:
 
 def surge_peak(simple_batch: float, curvature_ratio: float) -> float:
     """(pi/2) B_simple / (Q/T - 1): arXiv 2405.14578 equation 14, every coordinate alike."""
-    return pi / 2 * simple_batch / (curvature_ratio - 1)
+    return float(
+        closed_forms.surge_noise_batch(
+            saturation_batch=pi / 2 * simple_batch, signal_curvature=curvature_ratio, trace=1.0
+        )
+    )
 
 
 def canonical_curve(B: float, noise_batch: float, saturation_batch: float) -> float:

@@ -81,7 +81,7 @@ RUN_RULES: tuple[Rule, ...] = (
     Rule(
         "none",
         "eta = eta0",
-        "no change; the limit of large batches in arXiv 1812.06162 equation 2.8",
+        "no change; the limit of large batches in arXiv 1812.06162 section 2.2",
         ("both batches far above the noise batch",),
         ("one-step", "tokens", "steps"),
         _none,
