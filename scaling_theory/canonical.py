@@ -7,9 +7,9 @@ Its domain: independent noise, one noise-to-signal ratio for all coordinates. Fo
 fits; whether a real network surges is measured (see surge), not read off this law.
 """
 
-import math
 from dataclasses import dataclass
 
+from scaling_theory import closed_forms
 from scaling_theory.errors import require_not_negative, require_positive
 
 
@@ -33,21 +33,29 @@ class CanonicalLaw:
 
     def learning_rate(self, batch_size: float) -> float:
         """eta*(B). Small batches: eta_infinity sqrt(K B) / B_n."""
-        batch = _batch(batch_size)
-        top = math.sqrt(batch * (batch + self.saturation_batch))
-        return self.eta_infinity * top / (batch + self.noise_batch)
+        rate = closed_forms.canonical_learning_rate(
+            eta_infinity=self.eta_infinity,
+            noise_batch=self.noise_batch,
+            saturation_batch=self.saturation_batch,
+            batch_size=_batch(batch_size),
+        )
+        return float(rate)
 
     def loss_drop_ratio(self, batch_size: float) -> float:
         """Loss drop at eta*(B) over its value at infinite batch: 1 / (1 + B_n / B)."""
         batch = _batch(batch_size)
-        return batch / (batch + self.noise_batch)
+        return float(
+            closed_forms.canonical_loss_drop_ratio(noise_batch=self.noise_batch, batch_size=batch)
+        )
 
     def log_slope(self, batch_size: float) -> float:
         """d ln eta* / d ln B: 1/2 at small B, below 1 everywhere, 0 at infinity."""
-        batch = _batch(batch_size)
-        return self.noise_batch / (batch + self.noise_batch) - 0.5 * self.saturation_batch / (
-            batch + self.saturation_batch
+        slope = closed_forms.canonical_log_slope(
+            noise_batch=self.noise_batch,
+            saturation_batch=self.saturation_batch,
+            batch_size=_batch(batch_size),
         )
+        return float(slope)
 
     @property
     def surges(self) -> bool:
@@ -59,8 +67,11 @@ class CanonicalLaw:
         """B of the largest eta*, K B_n / (K - 2 B_n) = K T / (Q - 2 T); None without a surge."""
         if not self.surges:
             return None
-        gap = self.saturation_batch - 2 * self.noise_batch
-        return self.saturation_batch * self.noise_batch / gap
+        return float(
+            closed_forms.canonical_peak_batch(
+                noise_batch=self.noise_batch, saturation_batch=self.saturation_batch
+            )
+        )
 
     @property
     def peak_learning_rate(self) -> float | None:
@@ -71,8 +82,12 @@ class CanonicalLaw:
         if not self.surges:
             return None
         require_positive(self.noise_batch, "noise_batch", "a peak needs noise curvature, T > 0")
-        gap = self.noise_batch * (self.saturation_batch - self.noise_batch)
-        return self.eta_infinity * self.saturation_batch / (2 * math.sqrt(gap))
+        rate = closed_forms.canonical_peak_learning_rate(
+            eta_infinity=self.eta_infinity,
+            noise_batch=self.noise_batch,
+            saturation_batch=self.saturation_batch,
+        )
+        return float(rate)
 
 
 def mean_field_law(
@@ -93,7 +108,11 @@ def mean_field_law(
     saturation = shape_constant * kappa2
     return CanonicalLaw(
         eta_infinity=descent / signal_curvature,
-        noise_batch=saturation * trace / signal_curvature,
+        noise_batch=float(
+            closed_forms.efficiency_batch(
+                saturation_batch=saturation, signal_curvature=signal_curvature, trace=trace
+            )
+        ),
         saturation_batch=saturation,
     )
 

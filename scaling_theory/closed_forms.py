@@ -124,6 +124,24 @@ def adam_learning_rate(
     return _array(A / (T * rho / attenuation + attenuation * (Q - T * rho)))
 
 
+def efficiency_batch(*, saturation_batch: Real, signal_curvature: Real, trace: Real) -> Array:
+    """Batch at which the loss drop is half of its largest. own derivation.
+
+    saturation_batch * trace / signal_curvature
+    """
+    K, Q, T = _arrays(saturation_batch, signal_curvature, trace)
+    return _array(K * T / Q)
+
+
+def surge_noise_batch(*, saturation_batch: Real, signal_curvature: Real, trace: Real) -> Array:
+    """Noise batch of the Surge paper, one SNR for all coordinates. Li et al. 2024, arXiv 2405.14578.
+
+    saturation_batch * trace / (signal_curvature - trace)
+    """
+    K, Q, T = _arrays(saturation_batch, signal_curvature, trace)
+    return _array(K * T / (Q - T))
+
+
 def canonical_learning_rate(
     *, eta_infinity: Real, noise_batch: Real, saturation_batch: Real, batch_size: Real
 ) -> Array:

@@ -9,7 +9,17 @@ from scaling_theory.derivations import sources
 from scaling_theory.derivations.canonical_surge import peak_batch
 from scaling_theory.derivations.step import Step, equate
 
-__all__ = ["noise_batches"]
+__all__ = ["efficiency_batch", "noise_batches", "surge_batch"]
+
+
+def efficiency_batch() -> sp.Expr:
+    """B_n = K T / Q."""
+    return sy.K * sy.T / sy.Q
+
+
+def surge_batch() -> sp.Expr:
+    """K T / (Q - T), the noise batch of the Surge paper with one noise-to-signal ratio."""
+    return sy.K * sy.T / (sy.Q - sy.T)
 
 
 def noise_batches() -> tuple[Step, ...]:
@@ -19,9 +29,9 @@ def noise_batches() -> tuple[Step, ...]:
 
 def _batches() -> dict[sp.Symbol, sp.Expr]:
     return {
-        sy.B_n: sy.K * sy.T / sy.Q,
-        sy.B_surge: sy.K * sy.T / (sy.Q - sy.T),
-        sy.B_peak: peak_batch().subs(sy.B_n, sy.K * sy.T / sy.Q),
+        sy.B_n: efficiency_batch(),
+        sy.B_surge: surge_batch(),
+        sy.B_peak: peak_batch().subs(sy.B_n, efficiency_batch()),
     }
 
 
@@ -35,7 +45,7 @@ def _surge_batch() -> Step:
     return Step(
         title="The Surge paper's batch in terms of Q and T",
         assumption=_ONE_RATIO,
-        equation=equate(sy.B_surge, sy.K * sy.T / (sy.Q - sy.T)),
+        equation=equate(sy.B_surge, surge_batch()),
         derived=batch.subs(sy.off_diagonal, weighted),
         how="Where the linearised signal curvature 2BX/π equals T, solved for B; with one SNR "
         "X = (Q − T)/κ².",

@@ -8,6 +8,7 @@ from scaling_theory.derivations import (
     canonical_surge,
     crossover,
     momentum,
+    noise_batches,
     scalar_noise,
     sgd,
     softsign_law,
@@ -119,7 +120,22 @@ def _mean_field() -> tuple[ClosedForm, ...]:
 
 
 def _canonical() -> tuple[ClosedForm, ...]:
+    scalars = {"signal_curvature": sy.Q, "trace": sy.T}
     return (
+        ClosedForm(
+            "efficiency_batch",
+            "Batch at which the loss drop is half of its largest",
+            noise_batches.efficiency_batch(),
+            _SATURATION | scalars,
+            sources.OWN,
+        ),
+        ClosedForm(
+            "surge_noise_batch",
+            "Noise batch of the Surge paper, one SNR for all coordinates",
+            noise_batches.surge_batch(),
+            _SATURATION | scalars,
+            sources.SURGE,
+        ),
         ClosedForm(
             "canonical_learning_rate",
             "Optimal learning rate in the canonical form",

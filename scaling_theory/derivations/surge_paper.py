@@ -82,7 +82,8 @@ def _linearised() -> Step:
         assumption="B ≪ πσ²/(2g²): a different bound in every coordinate.",
         equation=equate(sy.mu, sp.sqrt(2 * sy.B / sp.pi) * sy.g / sy.sigma),
         derived=leading,
-        how="The limit B → 0 of μ/√B, c = π/2.",
+        how="The limit B → 0 of μ/√B, c = π/2. (Lemma 1 of the paper is `one-step-law`, theorem 2 "
+        "`sign-moments` with `sign-law`, theorem 4 the infinite batch there.)",
         source=sources.SURGE + ", theorem 3",
         approximate=True,
     )
