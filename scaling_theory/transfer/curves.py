@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import pi, sqrt
 
-from scaling_theory import closed_forms
 from scaling_theory.canonical import CanonicalLaw
 from scaling_theory.closed_forms import (
     adam_learning_rate,
@@ -32,11 +31,7 @@ def surge_curve(B: float, peak_batch: float) -> float:
 
 def surge_peak(simple_batch: float, curvature_ratio: float) -> float:
     """(pi/2) B_simple / (Q/T - 1): arXiv 2405.14578 equation 14, every coordinate alike."""
-    return float(
-        closed_forms.surge_noise_batch(
-            saturation_batch=pi / 2 * simple_batch, signal_curvature=curvature_ratio, trace=1.0
-        )
-    )
+    return pi / 2 * simple_batch / (curvature_ratio - 1)
 
 
 def canonical_curve(B: float, noise_batch: float, saturation_batch: float) -> float:
