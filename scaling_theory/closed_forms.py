@@ -134,7 +134,7 @@ def efficiency_batch(*, saturation_batch: Real, signal_curvature: Real, trace: R
 
 
 def surge_noise_batch(*, saturation_batch: Real, signal_curvature: Real, trace: Real) -> Array:
-    """Noise batch of the Surge paper, one SNR for all coordinates. Li et al. 2024, arXiv 2405.14578.
+    """Noise batch of the Surge paper, one SNR throughout. Li et al. 2024, arXiv 2405.14578.
 
     saturation_batch * trace / (signal_curvature - trace)
     """

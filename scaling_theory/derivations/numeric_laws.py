@@ -131,7 +131,7 @@ def _canonical() -> tuple[ClosedForm, ...]:
         ),
         ClosedForm(
             "surge_noise_batch",
-            "Noise batch of the Surge paper, one SNR for all coordinates",
+            "Noise batch of the Surge paper, one SNR throughout",
             noise_batches.surge_batch(),
             _SATURATION | scalars,
             sources.SURGE,
