@@ -14,8 +14,14 @@ from empirical.errors import UsageError
 from scaling_theory import __version__
 from scaling_theory.errors import InputError
 
-# In the order of `--help`. Each module has `register(app)` and imports nothing heavy at its top.
-VERBS = ("demo", "predict", "surge", "audit_eps")
+# In the order of `--help`, with what that says. The verb a-b is `register` of the module a_b.
+VERBS = {
+    "demo": "train a network, predict its learning rates, measure them",
+    "derive": "the formulas, derived step by step",
+    "predict": "the learning rate at another batch size or epsilon",
+    "surge": "does the learning rate fall at large batches?",
+    "audit-eps": "is epsilon active, here and at other batch sizes?",
+}
 
 
 def _show_version(wanted: bool) -> None:
@@ -34,8 +40,12 @@ def _program(
     """Optimal learning rates against batch size and Adam's epsilon: predicted and measured."""
 
 
-def build_app() -> typer.Typer:
-    """The typer application with every verb registered."""
+def _described_only() -> None:
+    """Stands for a verb whose module is not needed: it is listed, and never run."""
+
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """The typer application for one command line: every verb is listed, one is loaded."""
     # Plain help text: rich's panels would add a third to the start-up time of `--help`.
     app = typer.Typer(
         name="scaling-theory",
@@ -44,8 +54,13 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_program)
-    for verb in VERBS:
-        import_module(f"empirical.cli.{verb}").register(app)
+    # No option before the verb takes a value, so that the verb is the first that is no option.
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for verb, summary in VERBS.items():
+        if verb == wanted:
+            import_module(f"empirical.cli.{verb.replace('-', '_')}").register(app)
+        else:
+            app.command(name=verb, short_help=summary)(_described_only)
     return app
 
 
@@ -55,7 +70,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     0 done; 1 a verb's own "not met"; 2 wrong use, with one line on stderr; 130 interrupted.
     Unexpected exceptions pass through with their traceback.
     """
-    command = typer.main.get_command(build_app())
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = typer.main.get_command(build_app(arguments))
     try:
         status = command.main(arguments, prog_name="scaling-theory", standalone_mode=False)
     except (UsageError, InputError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import typer
 
@@ -15,7 +17,7 @@ from scaling_theory.errors import InputError
 def run_with(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> int:
     """The exit code of a program whose only verb raises `failure`."""
 
-    def build() -> typer.Typer:
+    def build(arguments: Sequence[str]) -> typer.Typer:
         app = typer.Typer()
 
         @app.callback()

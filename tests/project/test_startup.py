@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +17,20 @@ HEAVY = ("torch", "scipy.optimize", "matplotlib", "sympy", "jinja2", "safetensor
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def cpu_seconds(*arguments: str) -> float:
-    """Processor time of one run of the program."""
-    before = cpu_seconds_of_children()
-    subprocess.run(
-        [*PROGRAM, *arguments], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, timeout=60
-    )
-    return cpu_seconds_of_children() - before
+def least_cpu_seconds(*arguments: str) -> float:
+    """Least processor time of seven runs: a busy neighbour on the core can only add to it."""
+    times = []
+    for _ in range(7):
+        before = cpu_seconds_of_children()
+        subprocess.run(
+            [*PROGRAM, *arguments],
+            env=ENVIRONMENT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+        times.append(cpu_seconds_of_children() - before)
+    return min(times)
 
 
 def modules_after(*arguments: str) -> set[str]:
@@ -48,7 +54,6 @@ def modules_after(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [("--help",), *((verb, "--help") for verb in VERBS)])
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     """Rung: closed form (the list of modules that Python itself keeps)."""
-    arguments = tuple(part.replace("_", "-") for part in arguments)
     loaded = modules_after(*arguments)
     assert "empirical.cli.app" in loaded
     assert loaded.isdisjoint(HEAVY)
@@ -64,8 +69,8 @@ def test_the_check_sees_a_heavy_import() -> None:
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    """Rung: measurement. Half of the time is spare on an idle core; load does not count."""
-    assert statistics.median(cpu_seconds("--help") for _ in range(5)) < 0.3
+    """Rung: measurement. Two thirds of the time are spare on an idle core."""
+    assert least_cpu_seconds("--help") < 0.3
 
 
 TUNED = ("--from-lr", "3e-4", "--from-batch-size", "64seq", "--batch-size", "512seq")
@@ -74,13 +79,12 @@ TUNED = ("--from-lr", "3e-4", "--from-batch-size", "64seq", "--batch-size", "512
 def test_an_answer_from_a_tuned_point_comes_in_half_a_second() -> None:
     """Rung: measurement (processor time, and what was imported for the answer)."""
     assert modules_after("predict", *TUNED).isdisjoint({"torch", "sympy", "matplotlib"})
-    assert statistics.median(cpu_seconds("predict", *TUNED) for _ in range(3)) < 0.5
+    assert least_cpu_seconds("predict", *TUNED) < 0.5
 
 
 def test_every_verb_has_help_with_an_example(program: Program) -> None:
     """Rung: closed form (each verb's help names the program at least once more than usage)."""
-    for verb in VERBS:
-        name = verb.replace("_", "-")
+    for name in VERBS:
         shown = program(name, "--help")
         assert shown.returncode == 0, shown.stderr
         assert shown.stdout.count(f"scaling-theory {name}") >= 2, f"{name} shows no example"
