@@ -1,0 +1,93 @@
+"""The noise scale of SGD, Tr(H Sigma) / g^T H g (arXiv 1812.06162), with its interval.
+
+Tr(H Sigma) = b E[delta^T H delta] over block deviations. g^T H g is that of the measured gradient
+less Tr(H Sigma) / N; its variance is 4 Var(g^T H x) / K + 2 tr (H Sigma / b)^2 / (K (K - 1)), from
+one product H g and a few products H delta (own derivation, as for |g|^2 in
+`scaling_theory.noise_scale`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from empirical.measure.directional import (
+    Point,
+    curvature_at,
+    curvatures,
+    draw_subsets,
+    hessian_vector_at,
+)
+from empirical.measure.groups import Group
+from scaling_theory.estimate import Estimate
+from scaling_theory.noise_scale import NoiseScale, Signal, noise_scale
+
+PRODUCTS = 4
+"""Deviations whose H delta is computed, each on `PRODUCT_SAMPLES` samples."""
+
+PRODUCT_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class CurvatureNoise:
+    """Curvature along gradient and noise, of one group of coordinates.
+
+    group: its name. gradient_curvature: g^T H g without the noise of the sample, may be negative.
+    hessian_noise: Tr(H Sigma) of one sample. sgd: their ratio, in samples.
+    """
+
+    group: str
+    gradient_curvature: Estimate
+    hessian_noise: Estimate
+    sgd: NoiseScale
+
+
+def curvature_noise(
+    at: Point, group: Group, *, subset: int, rng: torch.Generator
+) -> CurvatureNoise:
+    """Measure the SGD noise scale of a group; subset: samples per directional curvature."""
+    problem, spread = at.problem, at.spread
+    count = len(spread.blocks)
+
+    def inside(vector: Tensor) -> Tensor:
+        if len(group.slices) == 1 and group.size == problem.parameters:
+            return vector.to(problem.point)
+        masked = torch.zeros_like(problem.point)
+        for piece in group.slices:
+            masked[piece] = vector[piece].to(masked)
+        return masked
+
+    subsets = draw_subsets(problem, count, subset, rng)
+    along = curvatures(at, (inside(row) for row in spread.blocks), subsets)
+    b = spread.block_size
+    noise = Estimate(b * float(along.mean()), b * float(along.std()) / sqrt(count), count)
+
+    gradient = inside(spread.gradient)
+    plug_in = curvature_at(at, gradient)
+    pull = inside(hessian_vector_at(at, gradient)).cpu()
+    slopes = (spread.blocks @ pull).double()
+    squares = []
+    picked = torch.randperm(count, generator=rng)[:PRODUCTS].tolist()
+    for number in picked:
+        chosen = draw_subsets(problem, 1, PRODUCT_SAMPLES, rng)[0]
+        product = inside(hessian_vector_at(at, inside(spread.blocks[number]), chosen)).cpu()
+        others = torch.arange(count) != number
+        squares.append((spread.blocks @ product).double()[others].square())
+    tau = float(torch.cat(squares).mean())
+    # the measured gradient holds 1/K of every block: what that adds to the slopes' spread
+    zeta = max(float(slopes.var()) - tau / count, 0.0)
+    per_block = problem.samples / count
+    linear = 4 * zeta * per_block
+    quadratic = 2 * tau * per_block**2 * count / (count - 1)
+    error = sqrt(
+        linear / problem.samples
+        + quadratic / problem.samples**2
+        + (noise.standard_error / problem.samples) ** 2
+    )
+    value = plug_in - noise.value / problem.samples
+    signal = Signal(Estimate(value, error, problem.samples), linear, quadratic, count)
+    scale = noise_scale("sgd", noise, signal, tokens=problem.tokens_per_sample)
+    return CurvatureNoise(group.name, signal.estimate, noise, scale)

@@ -1,0 +1,210 @@
+"""Measure any PyTorch model or loss: gradient, noise, noise scales, tails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from torch import Tensor, nn
+
+from empirical.errors import UsageError
+from empirical.measure.curvature_scale import CurvatureNoise, curvature_noise
+from empirical.measure.directional import Point
+from empirical.measure.functional import BatchLoss, ModelLoss
+from empirical.measure.groups import WHOLE, Grouping, by_module, groups_of
+from empirical.measure.noise_report import GroupNoise, group_noise, inverse, preconditioner
+from empirical.measure.posing import pose_problem
+from empirical.measure.spread import Spread, measure_spread
+from empirical.measure.statistics import HEAVY
+from empirical.measure.tails import Tails, tails_of
+from empirical.measure.weighting import Weighing
+from empirical.train.randomness import private_generator
+from scaling_theory.noise_scale import FEWEST_BLOCKS
+
+BLOCKS = 64
+SUBSET = 16
+DEFAULT_MEMORY = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What was measured at one point, over a pool of N samples (rows of the batches).
+
+    Gradients are of the mean loss in the loss's own unit; Sigma and sigma are of one sample: a
+    batch of B has Sigma / B. Noise scales are in samples, and in tokens by their `tokens`.
+
+    Attributes:
+        parameters: P. samples: N. tokens_per_sample: 1 where there are no tokens.
+        gradient: g, [P]. variance: sigma^2 without bias, [P].
+        deviations: K block means less g, scaled to covariance Sigma / block_size, on the CPU.
+        block_size: samples behind one deviation.
+        noise: by group name; "all" is the whole model.
+        curvature: the SGD noise scale by group name, as far as it was asked for.
+        tails: how far from Gaussian a sample's gradient is.
+        status: "ok", or what is doubtful.
+        notes: what was switched, left out, or kept elsewhere, one sentence each.
+        point: what further measurements at this point start from.
+    """
+
+    parameters: int
+    samples: int
+    tokens_per_sample: float
+    gradient: Tensor
+    variance: Tensor
+    deviations: Tensor
+    block_size: float
+    noise: Mapping[str, GroupNoise]
+    curvature: Mapping[str, CurvatureNoise]
+    tails: Tails
+    status: str
+    notes: tuple[str, ...]
+    point: Point
+
+    @property
+    def whole(self) -> GroupNoise:
+        """The noise of the whole model."""
+        return self.noise[WHOLE]
+
+
+def measure(
+    target: nn.Module | BatchLoss,
+    batches: Any,
+    *,
+    loss: ModelLoss | None = None,
+    parameters: Mapping[str, Tensor] | Iterable[str] | None = None,
+    weights: Weighing | None = None,
+    tokens: int | None = None,
+    samples: int | None = None,
+    groups: Grouping = by_module,
+    curvature: str = "whole",
+    second_moment: Tensor | None = None,
+    epsilon: float = 0.0,
+    micro_batch: int = 1,
+    blocks: int = BLOCKS,
+    subset: int = SUBSET,
+    chunk: int = 32,
+    max_memory: int | None = DEFAULT_MEMORY,
+    seed: int = 0,
+) -> Measurement:
+    """Measure a model, or a loss, at its present parameters.
+
+    Example: measure(model, loader, loss=lambda model, batch: F.cross_entropy(model(batch[0]),
+    batch[1])); a transformers model and a nanoGPT need no loss, they return it.
+
+    The model is not changed: dropout and batch-norm are switched to evaluation in a copy, half
+    precision is measured in a float32 copy, and `notes` says so.
+
+    Args:
+        target: a module, or a loss (parameters by name, batch) -> mean loss.
+        batches: one batch (tensor, dict or tuple) or an iterable of them, such as a DataLoader.
+        loss: (model, batch) -> mean loss of the batch [] or loss per sample [n]; None: the
+            model's own.
+        parameters: names of a module's parameters to measure; the parameters of a loss.
+        weights: batch -> weight of each sample, for losses that weigh samples unequally; None:
+            found out by asking the loss (equal, or by the tokens that count).
+        tokens: per sample; None: from the weights or targets.
+        samples: read at most so many.
+        groups: parameter groups, see `groups.Grouping`.
+        curvature: "none", "whole" or "groups": where to measure the SGD noise scale.
+        second_moment: Adam's v, [P], for the scale `adam`; None: g^2 + sigma^2.
+        epsilon: Adam's, for the same.
+        micro_batch: samples per gradient; more is cheaper, and coarser in sigma^2.
+        blocks: K, how many deviations; every interval rests on them.
+        subset: samples per directional curvature.
+        chunk: samples per forward pass.
+        max_memory: bytes for the deviations before they go to disk.
+        seed: of every random choice.
+
+    Raises:
+        UsageError: see `posing.pose_problem`; too few samples; options out of range.
+    """
+    if curvature not in ("none", "whole", "groups"):
+        raise UsageError(f"curvature is {curvature!r}; 'none', 'whole' or 'groups' is wanted")
+    for name, value in (("micro_batch", micro_batch), ("subset", subset)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; at least 1 is wanted")
+    problem = pose_problem(
+        target,
+        batches,
+        loss=loss,
+        parameters=parameters,
+        weights=weights,
+        tokens=tokens,
+        samples=samples,
+        chunk=chunk,
+    )
+    available = ceil(problem.samples / micro_batch)
+    if min(blocks, available) < FEWEST_BLOCKS:
+        raise UsageError(
+            f"{problem.samples} samples in micro-batches of {micro_batch} make "
+            f"{min(blocks, available)} blocks; at least {FEWEST_BLOCKS} are wanted for an "
+            "interval: give more samples, smaller micro-batches or more blocks"
+        )
+    found = groups_of(problem, groups)
+    spread = measure_spread(
+        problem,
+        found,
+        blocks=blocks,
+        micro_batch=micro_batch,
+        max_memory=max_memory,
+        rng=private_generator(seed, "order of the pool"),
+    )
+    if not bool(spread.gradient.isfinite().all()) or not bool(spread.variance.isfinite().all()):
+        raise UsageError("a gradient is not finite; check the loss of every sample of the pool")
+    scale = _scale(spread, second_moment, epsilon)
+    tokens_each = problem.tokens_per_sample
+    noise = {
+        group.name: group_noise(spread, group, number, scale, tokens_each)
+        for number, group in enumerate(found)
+    }
+    at = Point(problem, spread)
+    looked_at = {"none": (), "whole": found[:1], "groups": found}[curvature]
+    curved = {
+        group.name: curvature_noise(
+            at, group, subset=subset, rng=private_generator(seed, f"curvature of {group.name}")
+        )
+        for group in looked_at
+    }
+    tails = tails_of(spread)
+    return Measurement(
+        parameters=problem.parameters,
+        samples=problem.samples,
+        tokens_per_sample=tokens_each,
+        gradient=spread.gradient,
+        variance=spread.variance,
+        deviations=spread.blocks,
+        block_size=spread.block_size,
+        noise=noise,
+        curvature=curved,
+        tails=tails,
+        status=_status(noise[WHOLE], tails),
+        notes=(*problem.notes, *spread.notes),
+        point=at,
+    )
+
+
+def _scale(spread: Spread, second_moment: Tensor | None, epsilon: float) -> Tensor:
+    if not epsilon >= 0:
+        raise UsageError(f"epsilon is {epsilon}; at least 0 is wanted")
+    if second_moment is None:
+        return preconditioner(spread.variance, spread.gradient, epsilon)
+    if second_moment.shape != spread.gradient.shape:
+        raise UsageError(
+            f"second_moment has shape {tuple(second_moment.shape)}; one number per parameter, "
+            f"{tuple(spread.gradient.shape)}, is wanted"
+        )
+    return inverse(second_moment.to(spread.gradient), epsilon)
+
+
+def _status(whole: GroupNoise, tails: Tails) -> str:
+    doubts = []
+    if whole.simple.estimate is None:
+        doubts.append(whole.simple.status)
+    if tails.gaussian_from > 1:
+        doubts.append(
+            f"a batch gradient is not Gaussian below B = {tails.gaussian_from} (excess kurtosis "
+            f"{tails.excess_kurtosis:.3g} of one sample, more than {HEAVY:g} in a batch)"
+        )
+    return "; ".join(doubts) or "ok"
