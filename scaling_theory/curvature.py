@@ -11,8 +11,8 @@ from scaling_theory.errors import InputError
 from scaling_theory.estimate import Estimate
 
 Array = NDArray[np.float64]
-# Directions are built and handed over in blocks of about this many numbers (32 MB).
-_BLOCK = 1 << 22
+# Directions are built and handed over in blocks of about this many numbers (16 MB).
+_BLOCK = 1 << 21
 
 
 class QuadraticForm(Protocol):

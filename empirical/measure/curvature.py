@@ -22,7 +22,10 @@ LOSS_CHANGE = {torch.float32: 1e-2, torch.float64: 1e-4}
 to h^2 v^T H v) and the fourth derivative then both stay near or below 1e-3 of the result."""
 
 STEP_ROWS = 64
-"""Sequences whose gradients and losses set the step."""
+"""Sequences whose gradients set the step."""
+
+STIFFNESS_ROWS = 16
+"""Sequences whose losses say whether curvature makes it shorter."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,10 @@ def stiffness_along(around: Surroundings, direction: Tensor, slope: float) -> fl
 
     Directions of one kind (all sign vectors, all gradient deviations) share it.
     """
-    first = torch.arange(min(STEP_ROWS, around.landscape.sequences), device=direction.device)
+    count = min(STIFFNESS_ROWS, around.landscape.sequences)
+    first = torch.arange(count, device=direction.device)
     h = LOSS_CHANGE[direction.dtype] / slope
-    curvature = float(second_differences(around, direction, h, first).mean())
+    curvature = float(one_sided_differences(around, direction, h, first).mean())
     return max(1.0, abs(curvature) / slope**2)
 
 

@@ -27,7 +27,7 @@ from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate, mean_estimate
 from scaling_theory.law import NoOptimalStep, optimal_step
 
-BLOCK = 32
+BLOCK = 16
 """Batch gradients held at a time."""
 
 RESAMPLES = 2000
