@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from empirical.demo_config import PRESETS, DemoConfig, resolve_config
+from empirical.demo.configuration import PRESETS, DemoConfig, resolve_config
 
 HELP = """Predict the optimal learning rates of a network trained here, and measure them.
 
@@ -95,7 +95,7 @@ def demo(
     # Before the seconds that torch takes to load.
     prepare_output(settings.out, settings.overwrite)
 
-    from empirical.demo import run_demo
+    from empirical.demo.pipeline import run_demo
 
     report = run_demo(settings, Console(stderr=as_json))
     if as_json:

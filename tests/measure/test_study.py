@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from empirical.demo_rows import agreement
+from empirical.demo.rows import agreement
 from empirical.measure.curvature import surroundings_of
 from empirical.measure.effort import Effort
 from empirical.measure.gradients import sequence_gradients

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from empirical.demo_config import PRESETS, DemoConfig, bytes_from_text, resolve_config
+from empirical.demo.configuration import PRESETS, DemoConfig, bytes_from_text, resolve_config
 from empirical.errors import UsageError
 
 

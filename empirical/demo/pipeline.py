@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from empirical.demo_config import DemoConfig
-from empirical.demo_record import Provenance, Stage, build_record, provenance_of
-from empirical.demo_statistics import saved_statistics, vectors_of
+from empirical.demo.configuration import DemoConfig
+from empirical.demo.record import Provenance, Stage, build_record, provenance_of
+from empirical.demo.statistics import saved_statistics, vectors_of
 from empirical.measure.effort import Effort
 from empirical.measure.landscape import Landscape, landscape_of
 from empirical.measure.study import Grid, Study, study_checkpoint

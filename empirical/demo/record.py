@@ -13,8 +13,8 @@ import numpy as np
 import scipy
 import torch
 
-from empirical.demo_config import DemoConfig
-from empirical.demo_rows import plain, rows_of, statistics_of, summary_of, surges_of
+from empirical.demo.configuration import DemoConfig
+from empirical.demo.rows import plain, rows_of, statistics_of, summary_of, surges_of
 from empirical.measure.study import Study
 from empirical.report.records import Plain
 from empirical.report.schema import KIND, SCHEMA_VERSION

@@ -1,0 +1,1 @@
+"""The whole path in one run: train, measure, predict, check against the network itself, show."""
