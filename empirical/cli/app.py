@@ -18,6 +18,7 @@ from scaling_theory.errors import InputError
 VERBS = {
     "demo": "train a network, predict its learning rates, measure them",
     "derive": "the formulas, derived step by step",
+    "measure": "gradient, noise and curvature of a network, kept for the other verbs",
     "predict": "the learning rate at another batch size or epsilon",
     "surge": "does the learning rate fall at large batches?",
     "audit-eps": "is epsilon active, here and at other batch sizes?",

@@ -1,0 +1,178 @@
+"""`scaling-theory measure`: gradient, noise and curvature of the built-in network, saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from empirical.measure.measurement import Measurement
+
+HELP = """Measure gradient, noise and curvature of a network, and keep them.
+
+The network comes from a checkpoint of this program, or is trained here first. What is kept in
+--out is what predict, surge and audit-eps read with --stats. For a model of your own call
+empirical.measure.measure, which takes any PyTorch model and any batches.
+
+\b
+Examples:
+  scaling-theory measure --steps 300 --out runs/stats
+  scaling-theory measure --checkpoint model.safetensors --text novel.txt --out runs/novel --json
+"""
+
+
+def measure(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="a new directory for the statistics")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="a network of this program")
+    ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="repeatable [default: Python's standard library]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="train so many first [default: 1500]")] = None,
+    context: Annotated[int | None, typer.Option(help="tokens per sequence [default: 64]")] = None,
+    width: Annotated[int | None, typer.Option(help="of a network trained here [64]")] = None,
+    depth: Annotated[int | None, typer.Option(help="its blocks [2]")] = None,
+    heads: Annotated[int | None, typer.Option(help="its attention heads [4]")] = None,
+    train_batch_size: Annotated[int | None, typer.Option(help="sequences [16]")] = None,
+    lr: Annotated[float | None, typer.Option(help="of its training [0.003]")] = None,
+    pool: Annotated[int, typer.Option(help="sequences that are measured on")] = 1024,
+    batch_size: Annotated[
+        list[float] | None, typer.Option(help="sequences; repeatable [1 4 16 ... 4096]")
+    ] = None,
+    epsilon_ratio: Annotated[
+        list[float] | None,
+        typer.Option(help="epsilon over rms sigma; repeatable; 0 is sign, inf is SGD"),
+    ] = None,
+    micro_batch: Annotated[int, typer.Option(help="sequences per gradient")] = 1,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="of the deviations in memory, e.g. 2GB")
+    ] = None,
+    save_checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="keep the network")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 0,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    from empirical.demo.configuration import bytes_from_text
+    from empirical.errors import UsageError
+    from empirical.settings import checked
+    from empirical.statistics_files import NUMBERS
+
+    if (out / NUMBERS).exists():
+        raise UsageError(f"{out} already holds statistics: name another directory with --out")
+    from rich.console import Console
+
+    from empirical.measure.measurement import DEFAULT_MEMORY
+    from empirical.measure.measurement import measure as measure_model
+    from empirical.measure.saving import BATCH_SIZES, EPSILON_RATIOS, save
+    from empirical.progress import show_progress
+    from empirical.train.checkpoint_files import write_checkpoint
+    from empirical.train.network import sequence_losses
+    from empirical.train.subject import SubjectConfig, prepare_subject
+
+    settings: dict[str, object] = {
+        "checkpoint": checkpoint,
+        "text": tuple(text or ()),
+        "pool": pool,
+        "steps": steps,
+        "context": context,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "train_batch_size": train_batch_size,
+        "lr": lr,
+        "seed": seed,
+        "device": device,
+    }
+    sources = {name: "--" + name.replace("_", "-") for name in settings}
+    config = checked(SubjectConfig, settings, sources)
+    try:
+        memory = DEFAULT_MEMORY if max_memory is None else int(str(bytes_from_text(max_memory)))
+    except ValueError as error:
+        raise UsageError(f"got {max_memory!r} for --max-memory: {error}") from None
+    ratios = epsilon_ratio or list(EPSILON_RATIOS)
+    if min(ratios) < 0 or min(batch_size or [1.0]) <= 0:
+        raise UsageError("an --epsilon-ratio below 0 or a --batch-size of 0 came; raise it")
+    # Progress is for a person at a terminal; with --json it must not mix with the record.
+    with show_progress(Console(stderr=True)) as task:
+        advance = task("training", steps or 1500) if checkpoint is None else None
+        subject = prepare_subject(
+            config,
+            on_step=None if advance is None else lambda s: advance(s.step, f"loss {s.loss:.3f}"),
+        )
+        if save_checkpoint is not None:
+            write_checkpoint(save_checkpoint, subject.model, subject.provenance)
+        found = measure_model(
+            subject.model,
+            (subject.inputs, subject.targets),
+            loss=lambda model, batch: sequence_losses(model, batch[0], batch[1]),
+            micro_batch=micro_batch,
+            max_memory=memory,
+            seed=seed,
+        )
+        done = task("surface", 1)
+        save(
+            found,
+            out,
+            batch_sizes=batch_size or BATCH_SIZES,
+            epsilon_ratios=ratios,
+            provenance=subject.provenance,
+            seed=seed,
+            on_progress=lambda share: done(share, f"{share:.0%} of the grid"),
+        )
+    record = record_of(found, out)
+    typer.echo(json.dumps(record, allow_nan=False) if as_json else text_of(record))
+
+
+def record_of(found: Measurement, out: Path) -> dict[str, Any]:
+    """What was found as plain JSON."""
+    from empirical.measure.groups import WHOLE
+    from empirical.measure.saving import scale_record
+
+    scales = [found.whole.simple, found.curvature[WHOLE].sgd, found.whole.sign, found.whole.adam]
+    return {
+        "schema": "scaling-theory/measure",
+        "schema_version": 1,
+        "statistics": str(out),
+        "parameters": found.parameters,
+        "sequences": found.samples,
+        "tokens_per_sequence": found.tokens_per_sample,
+        "rms_sigma": found.whole.rms_sigma,
+        "gaussian_from_batch": found.tails.gaussian_from,
+        "noise_scales": {scale.name: scale_record(scale) for scale in scales},
+        "status": found.status,
+        "notes": list(found.notes),
+    }
+
+
+def text_of(record: dict[str, Any]) -> str:
+    """Lines for the terminal."""
+    tokens = record["tokens_per_sequence"]
+    lines = [
+        f"{record['parameters']} parameters, {record['sequences']} sequences of {tokens:g} tokens, "
+        f"rms sigma {record['rms_sigma']:.3g} per sequence",
+        "",
+        "  noise scale    sequences            95 % interval      tokens",
+    ]
+    for name, scale in record["noise_scales"].items():
+        if scale["sequences"] is None:
+            lines.append(f"  {name:<12}  {scale['status']}")
+            continue
+        low, high = (x if isinstance(x, str) else f"{x:.4g}" for x in scale["interval"])
+        lines.append(
+            f"  {name:<12}  {scale['sequences']:>10.4g}  {f'{low} to {high}':>23}"
+            f"  {scale['tokens']:>10.4g}"
+        )
+    lines += ["", f"status: {record['status']}", *record["notes"]]
+    return "\n".join([*lines, f"statistics in {record['statistics']}, for --stats"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command(name="measure", help=HELP)(measure)

@@ -1,0 +1,197 @@
+"""E[u]^T g and the curvature terms on a (B, epsilon) grid, for any problem, a vector at a time.
+
+The same as `scaling_theory.surface_grid.measure_surface`, for models whose K deviations and
+probes do not fit into memory as float64: moments are taken a stretch of coordinates at a time, and
+every direction is evaluated on a few samples of its own. Direction k sees the same samples, and
+the same random signs, at every (B, epsilon): the surface is smooth, and the cost per cell is
+
+    (2/3) + (2/3) (S / N) (K + 2 n) gradients of the pool
+
+for K deviations and n probes on S samples each (two forward passes are two thirds of a gradient).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from empirical.errors import UsageError
+from empirical.measure.directional import Point, curvature_at, curvatures, draw_subsets
+from empirical.measure.measurement import Measurement
+from empirical.train.randomness import private_generator
+from scaling_theory.estimate import Estimate, mean_estimate, scaled_estimate, sum_estimate
+from scaling_theory.grid_quantity import GridQuantity
+from scaling_theory.moments import softsign_moments
+from scaling_theory.surface import SurfaceStatistics
+
+VARIANT = "exact_bulk"
+STRETCH = 1 << 19
+"""Coordinates whose moments are taken at a time."""
+
+
+@dataclass(frozen=True)
+class GridEffort:
+    """How much to measure per cell.
+
+    deviations: K at most, of those measured. probes: n random sign vectors. subset: S samples per
+    direction.
+    """
+
+    deviations: int = 48
+    probes: int = 12
+    subset: int = 16
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (B, epsilon): E[u]^T g, mu^T H mu, and Tr(H Cov u) under both closures."""
+
+    descent: Estimate
+    signal: Estimate
+    correlated: Estimate
+    independent: Estimate
+
+
+def measure_grid(
+    found: Measurement,
+    batch_sizes: Sequence[float],
+    epsilons: Sequence[float],
+    *,
+    effort: GridEffort,
+    seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> SurfaceStatistics:
+    """The surface of a measured point; epsilon 0 is the sign, infinity SGD.
+
+    Raises UsageError where no coordinate has noise, or an axis is empty or not positive.
+    """
+    axis_b, axis_e = (np.array(sorted(set(map(float, axis)))) for axis in (batch_sizes, epsilons))
+    if not axis_b.size or not axis_e.size or axis_b[0] <= 0 or axis_e[0] < 0:
+        raise UsageError(
+            f"batch sizes {axis_b.tolist()} and epsilons {axis_e.tolist()} came; at least one "
+            "batch size above 0 and one epsilon of at least 0 are wanted"
+        )
+    noisy = found.variance > 0
+    if not bool(noisy.any()):
+        raise UsageError("sigma is 0 in every coordinate: give samples that differ")
+    terms = Terms(found, effort, seed)
+    cells: dict[tuple[float, float], Cell] = {}
+    places = [(b, e) for e in axis_e.tolist() for b in axis_b.tolist()]
+    sgd = terms.cell(1.0, inf) if axis_e[-1] == inf else None
+    for number, (batch, epsilon) in enumerate(places):
+        cells[batch, epsilon] = (
+            _of_larger_batch(sgd, batch)
+            if sgd is not None and not isfinite(epsilon)
+            else terms.cell(batch, epsilon)
+        )
+        on_progress((number + 1) / len(places))
+
+    def grid(part: Callable[[Cell], Estimate]) -> GridQuantity:
+        table = [[part(cells[b, e]) for e in axis_e.tolist()] for b in axis_b.tolist()]
+        return GridQuantity(
+            np.array([[estimate.value for estimate in row] for row in table]),
+            np.array([[estimate.standard_error for estimate in row] for row in table]),
+        )
+
+    gradient = found.gradient[noisy].double()
+    return SurfaceStatistics(
+        batch_sizes=axis_b,
+        epsilons=axis_e,
+        descent=grid(lambda cell: cell.descent),
+        signal=grid(lambda cell: cell.signal),
+        noise_correlated=grid(lambda cell: cell.correlated),
+        noise_independent=grid(lambda cell: cell.independent),
+        rms_gradient=sqrt(float(gradient.square().mean())),
+        rms_sigma=found.whole.rms_sigma,
+        samples=terms.deviations,
+        moments=VARIANT,
+    )
+
+
+class Terms:
+    """What the cells share: the samples of each direction, and the signs of each probe."""
+
+    def __init__(self, found: Measurement, effort: GridEffort, seed: int) -> None:
+        if effort.probes < 2 or effort.deviations < 2 or effort.subset < 1:
+            raise UsageError(f"got {effort}; at least 2 deviations, 2 probes and 1 sample wanted")
+        self._found, self._seed, self._effort = found, seed, effort
+        self.deviations = min(effort.deviations, len(found.deviations))
+        problem = found.point.problem
+        rng = private_generator(seed, "samples of directions")
+        self._rows = draw_subsets(problem, self.deviations, effort.subset, rng)
+        self._probe_rows = draw_subsets(problem, effort.probes, effort.subset, rng)
+
+    @property
+    def at(self) -> Point:
+        """The measured point."""
+        return self._found.point
+
+    def cell(self, batch_size: float, epsilon: float) -> Cell:
+        """All terms at one place."""
+        found = self._found
+        mean, gain, variance, residual = update_moments(
+            found.gradient, found.variance, batch_size, epsilon
+        )
+        descent = float(mean.double() @ found.gradient.double())
+        rows = (gain * row.to(gain) for row in found.deviations[: self.deviations])
+        along = curvatures(self.at, rows, self._rows)
+        linear = scaled_estimate(mean_estimate(along.numpy()), found.block_size / batch_size)
+        rest = self.diagonal(residual)
+        return Cell(
+            descent=Estimate(descent, 0.0, 0),
+            signal=Estimate(curvature_at(self.at, mean), 0.0, 0),
+            correlated=sum_estimate((linear, rest)),
+            independent=self.diagonal(variance),
+        )
+
+    def diagonal(self, weights: Tensor) -> Estimate:
+        """sum_i H_ii w_i by random signs (Hutchinson), for w >= 0, [P]."""
+        if not bool(weights.any()):
+            return Estimate(0.0, 0.0, 0)
+        root = weights.sqrt()
+        values = curvatures(self.at, self._probes(root), self._probe_rows)
+        return mean_estimate(values.numpy())
+
+    def _probes(self, root: Tensor) -> Iterator[Tensor]:
+        for number in range(self._effort.probes):
+            rng = private_generator(self._seed, f"signs of probe {number}")
+            signs = torch.randint(0, 2, root.shape, generator=rng, dtype=torch.int8)
+            yield (2 * signs.to(root.device) - 1) * root
+
+
+def update_moments(
+    gradient: Tensor, variance: Tensor, batch_size: float, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Mean, gain, variance and residual variance of softsign at B, [P] each; of x at infinity."""
+    if not isfinite(epsilon):
+        nothing = torch.zeros_like(variance)
+        return gradient, torch.ones_like(gradient), variance / batch_size, nothing
+    parts = [torch.empty_like(gradient) for _ in range(4)]
+    for start in range(0, len(gradient), STRETCH):
+        here = slice(start, start + STRETCH)
+        sigma = variance[here].double().cpu().numpy()
+        found = softsign_moments(
+            gradient[here].double().cpu().numpy(), np.sqrt(sigma / batch_size), epsilon, VARIANT
+        )
+        # of an exact variant: what is below 0 here is rounding
+        residual = np.maximum(found.residual_variance, 0.0)
+        for part, values in zip(
+            parts, (found.mean, found.gain, found.variance, residual), strict=True
+        ):
+            part[here] = torch.tensor(values, dtype=part.dtype)
+    return parts[0], parts[1], parts[2].clamp_min_(0.0), parts[3]
+
+
+def _of_larger_batch(one: Cell, batch_size: float) -> Cell:
+    """SGD at B: the noise of one sample over B."""
+    return Cell(
+        one.descent,
+        one.signal,
+        scaled_estimate(one.correlated, 1 / batch_size),
+        scaled_estimate(one.independent, 1 / batch_size),
+    )
