@@ -13,12 +13,12 @@ from empirical.errors import UsageError
 
 HELP = """Derive a formula: assumptions, equations, and what was checked, step by step.
 
-Every step is evaluated before it is printed. Without a name, lists the derivations. With --all,
-every one of them; --all --markdown is the document docs/theory.md.
+Every step is evaluated before it is printed. Without a name, or with --list, lists the
+derivations. With --all, every one of them; --all --markdown is the document docs/theory.md.
 
 \b
 Examples:
-  scaling-theory derive
+  scaling-theory derive --list
   scaling-theory derive canonical-surge
   scaling-theory derive correlated-noise --latex > correlated.tex
   scaling-theory derive --all --markdown > theory.md
@@ -88,19 +88,21 @@ def _known(name: str, names: list[str]) -> str:
 def derive(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="of a derivation")] = None,
     everything: Annotated[bool, typer.Option("--all", help="every derivation")] = False,
+    names: Annotated[bool, typer.Option("--list", help="names and what they derive")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="print LaTeX")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     asked = [
         form
-        for form, wanted in (("markdown", markdown), ("latex", latex), ("json", as_json))
-        if wanted
+        for form, chosen in (("markdown", markdown), ("latex", latex), ("json", as_json))
+        if chosen
     ]
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} came; one format is wanted: leave one out")
-    if name is not None and everything:
-        raise UsageError(f"'{name}' and --all came; one of them is wanted: leave one out")
+    wanted = [f"'{name}'"] * (name is not None) + ["--all"] * everything + ["--list"] * names
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(wanted)} came; one of them is wanted: leave one out")
     output_format = asked[0] if asked else "text"
     if name is None and not everything:
         if output_format in ("markdown", "latex"):

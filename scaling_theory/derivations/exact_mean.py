@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import sympy as sp
 
 from scaling_theory import symbols as sy
@@ -11,6 +9,7 @@ from scaling_theory.derivations import sources
 from scaling_theory.derivations.averages import normal_density
 from scaling_theory.derivations.softsign import softsign
 from scaling_theory.derivations.step import Step, equate
+from scaling_theory.derivations.zero import erf_only
 
 __all__ = [
     "GAUSSIAN",
@@ -71,12 +70,18 @@ def _root() -> Step:
     )
 
 
-@cache
 def _averaged_gaussian() -> sp.Expr:
-    """E[x exp(-x^2 t^2)] by integration."""
-    density = normal_density(sy.z).subs(sy.z, (sy.x - sy.g) / sy.s) / sy.s
-    integrand = sy.x * sp.exp(-(sy.x**2) * sy.t**2) * density
-    return sp.simplify(sp.integrate(integrand, (sy.x, -sp.oo, sp.oo)))
+    """E[x exp(-x^2 t^2)] by integration of x exp(-w x^2 + v x)."""
+    width, tilt = sp.Dummy("width", positive=True), sp.Dummy("tilt", real=True)
+    integrand = sy.x * sp.exp(-width * sy.x**2 + tilt * sy.x)
+    integral = sp.expand(erf_only(sp.integrate(integrand, (sy.x, -sp.oo, sp.oo))))
+    exponents = {width: (1 + 2 * sy.s**2 * sy.t**2) / (2 * sy.s**2), tilt: sy.g / sy.s**2}
+    return _density_at_zero() * integral.subs(exponents)
+
+
+def _density_at_zero() -> sp.Expr:
+    """Density of x = g + s z at 0."""
+    return normal_density(sy.z).subs(sy.z, sy.g / sy.s) / sy.s
 
 
 def _average() -> Step:

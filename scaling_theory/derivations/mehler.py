@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sympy as sp
 
 from scaling_theory import symbols as sy
@@ -32,11 +34,18 @@ def correlated_pair() -> tuple[Step, ...]:
     )
 
 
-def _transform(slope: sp.Expr) -> sp.Expr:
+_SLOPE = sp.Dummy("slope", real=True)
+
+
+@cache
+def _exponential_mean() -> sp.Expr:
     """E[exp(slope z)] by integration."""
-    parameter = sp.Dummy("parameter", real=True)
-    integrand = sp.exp(parameter * sy.z) * normal_density(sy.z)
-    return sp.simplify(sp.integrate(integrand, (sy.z, -sp.oo, sp.oo))).subs(parameter, slope)
+    integrand = sp.exp(_SLOPE * sy.z) * normal_density(sy.z)
+    return sp.simplify(sp.integrate(integrand, (sy.z, -sp.oo, sp.oo)))
+
+
+def _transform(slope: sp.Expr) -> sp.Expr:
+    return _exponential_mean().subs(_SLOPE, slope)
 
 
 def _joint_transform() -> sp.Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import sympy as sp
 
-__all__ = ["falsify", "number", "proves_zero", "sample_point"]
+__all__ = ["erf_only", "falsify", "number", "proves_zero", "sample_point"]
 
 # Distinct values near one: large enough to matter, small enough that no exponential overflows.
 _VALUES = (
@@ -70,12 +70,17 @@ def _quadrature(integral: sp.Integral) -> sp.Float:
         return sp.Float(mpmath.quad(integrand, ends), 20)
 
 
+def erf_only(expression: sp.Expr) -> sp.Expr:
+    """The expression with erfc written as 1 - erf, so that the two can cancel."""
+    return expression.replace(sp.erfc, lambda argument: 1 - sp.erf(argument))
+
+
 def proves_zero(expression: sp.Expr) -> bool:
     """True if one of sympy's exact reductions turns the expression into 0."""
     if expression == 0:
         return True
-    expression = expression.replace(sp.erfc, lambda argument: 1 - sp.erf(argument))
-    for reduce in (sp.expand, _numerator, sp.simplify):
+    expression = erf_only(expression)
+    for reduce in (sp.expand, _numerator, _exponents, sp.simplify):
         if reduce(expression) == 0:
             return True
     return bool(sp.simplify(sp.expand(sp.radsimp(expression))) == 0)
@@ -84,3 +89,8 @@ def proves_zero(expression: sp.Expr) -> bool:
 def _numerator(expression: sp.Expr) -> sp.Expr:
     """The expanded numerator over a common denominator."""
     return sp.expand(sp.fraction(sp.together(expression))[0])
+
+
+def _exponents(expression: sp.Expr) -> sp.Expr:
+    """Exponentials of a product joined, and their exponents brought to one form."""
+    return sp.powsimp(expression).replace(sp.exp, lambda power: sp.exp(sp.cancel(power)))
