@@ -109,7 +109,8 @@ def derive(
             raise UsageError(f"--{output_format} came without a derivation: name one, or add --all")
         typer.echo(list_derivations(output_format))
         return
-    typer.echo(run_derive(name, output_format=output_format), nl=False)
+    text = run_derive(name, output_format=output_format)
+    typer.echo(text, nl=not text.endswith("\n"))
 
 
 def register(app: typer.Typer) -> None:
