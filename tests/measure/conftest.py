@@ -42,7 +42,8 @@ def tiny_network_landscape(sequences: int = 24, seed: int = 0) -> Landscape:
     model = build_network(TINY, seed, dtype=torch.float64)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=rng, dtype=parameter.dtype)
+            noise = torch.randn(parameter.shape, generator=rng, dtype=parameter.dtype)
+            parameter.add_(noise, alpha=0.1)
     tokens = torch.randint(97, 123, (sequences, TINY.context + 1), generator=rng)
     return landscape_of(model, sequence_losses, tokens[:, :-1], tokens[:, 1:], chunk=7)
 
