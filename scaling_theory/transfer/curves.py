@@ -15,6 +15,7 @@ from scaling_theory.closed_forms import (
     crossover_learning_rate,
     sgd_learning_rate,
     surge_learning_rate,
+    surge_noise_batch,
 )
 from scaling_theory.estimate import Estimate, fewest_samples
 
@@ -31,7 +32,11 @@ def surge_curve(B: float, peak_batch: float) -> float:
 
 def surge_peak(simple_batch: float, curvature_ratio: float) -> float:
     """(pi/2) B_simple / (Q/T - 1): arXiv 2405.14578 equation 14, every coordinate alike."""
-    return pi / 2 * simple_batch / (curvature_ratio - 1)
+    return float(
+        surge_noise_batch(
+            saturation_batch=pi / 2 * simple_batch, signal_curvature=curvature_ratio, trace=1.0
+        )
+    )
 
 
 def canonical_curve(B: float, noise_batch: float, saturation_batch: float) -> float:
