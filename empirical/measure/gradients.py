@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.func import grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import embedding_bag
 
+from empirical.errors import UsageError
 from empirical.measure.landscape import Landscape, chunks, unflatten
 
 DENSE_BATCH = 64
@@ -36,6 +38,9 @@ def sequence_gradients(
         chunk: sequences per vectorised backward pass.
         max_memory: bytes that the result may take in memory; a larger one is kept in a temporary
             file, which goes with the returned tensor.
+
+    Raises:
+        UsageError: neither the memory allowed nor the disk has room for them.
     """
 
     def one(named: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
@@ -62,6 +67,13 @@ def _empty(landscape: Landscape, max_memory: int | None) -> Tensor:
     in_memory = max_memory is None or gradient_bytes(landscape) <= max_memory
     if in_memory or like.device.type != "cpu":
         return torch.empty(shape, dtype=like.dtype, device=like.device)
+    wanted, free = gradient_bytes(landscape), shutil.disk_usage(tempfile.gettempdir()).free
+    if wanted > free:
+        raise UsageError(
+            f"the gradients of {shape[0]} sequences over {shape[1]} parameters take "
+            f"{wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB of temporary disk are free; take a "
+            "smaller pool or network, allow more memory, or free some disk"
+        )
     with tempfile.TemporaryDirectory(prefix="scaling-theory-") as folder:
         # the mapping keeps the file alive after its name is gone
         return torch.from_file(

@@ -1,10 +1,12 @@
 """Gradients of sequences and of batches, against plain backward passes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from empirical.errors import UsageError
 from empirical.measure.curvature import Surroundings
 from empirical.measure.gradients import batch_gradients, draw_batches, sequence_gradients
 from empirical.measure.hessian import gradient_at
@@ -46,3 +48,11 @@ def test_gradients_in_a_file_equal_those_in_memory(
     on_disk = sequence_gradients(tiny_network_landscape(), max_memory=1)
     torch.testing.assert_close(on_disk, network.gradients, rtol=0, atol=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gradients_that_fit_nowhere_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Awkward case: a disk with one free byte."""
+    usage = SimpleNamespace(total=1, used=0, free=1)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(UsageError, match=r"24 sequences .* smaller pool"):
+        sequence_gradients(tiny_network_landscape(), max_memory=1)
