@@ -82,6 +82,7 @@ u = _declare(
     "u", "u", "update of one coordinate without noise, softsign(g, epsilon)", "1", real=True
 )
 V = _declare("V", "V", "variance of the update of one coordinate", "1")
+inside = _declare("inside", "P", "chance that a batch gradient is below epsilon in size", "1")
 worst = _declare("worst", r"\max|\mathrm{error}|", "largest error of an approximation", "1")
 pair_mean = _declare(
     "pair_mean", r"\mathbb{E}[\varphi_1\varphi_2]", "mean of a product of updates", "1", real=True
@@ -237,5 +238,7 @@ LATEX: dict[sp.Symbol, str] = {
     getattr(entry.symbol, "label", entry.symbol): entry.latex for entry in SYMBOLS.values()
 }
 
-# The Faddeeva function, named only: exact_moments gives it as exp(-z^2) erfc(-i z).
+# Functions that formulas name: the standard normal density, and the Faddeeva function
+# w(z) = exp(-z^2) erfc(-i z).
+phi = sp.Function("phi")
 faddeeva = sp.Function("w")

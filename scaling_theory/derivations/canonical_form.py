@@ -39,7 +39,7 @@ def log_slope() -> sp.Expr:
 
 
 def canonical_form() -> tuple[Step, ...]:
-    """The law in eta_infinity, B_n and K, its slope, its ends and its special cases."""
+    """The law in η∞, B_n and K, its slope, its ends and its special cases."""
     return (
         _rate(),
         _drop(),

@@ -33,12 +33,23 @@ def clip_mean() -> sp.Expr:
 
 def clip_second() -> sp.Expr:
     """E[clip((a + z) / b)^2]."""
-    low, high = -sy.a - sy.b, -sy.a + sy.b
-    inside = (sp.erf(high / sp.sqrt(2)) - sp.erf(low / sp.sqrt(2))) / 2
+    return _second_by_parts().subs(_parts())
+
+
+def _second_by_parts() -> sp.Expr:
+    """The second moment by P, the chance of |x| < epsilon, and densities at the two edges."""
+    edges = (sy.a - sy.b) * sy.phi(sy.a + sy.b) - (sy.a + sy.b) * sy.phi(sy.a - sy.b)
+    return 1 - sy.inside + ((sy.a**2 + 1) * sy.inside + edges) / sy.b**2
+
+
+def _parts() -> dict[sp.Expr, sp.Expr]:
+    upper, lower = sy.a + sy.b, sy.a - sy.b
     density = normal_density(sy.z)
-    at_low, at_high = density.subs(sy.z, low), density.subs(sy.z, high)
-    body = (sy.a**2 + 1) * inside + (2 * sy.a + low) * at_low - (2 * sy.a + high) * at_high
-    return 1 - inside + body / sy.b**2
+    return {
+        sy.inside: (sp.erf(upper / sp.sqrt(2)) - sp.erf(lower / sp.sqrt(2))) / 2,
+        sy.phi(upper): density.subs(sy.z, upper),
+        sy.phi(lower): density.subs(sy.z, lower),
+    }
 
 
 def slope_at_origin() -> sp.Expr:
@@ -97,10 +108,12 @@ def _second() -> Step:
     return Step(
         title="Second moment of the clip",
         assumption=_CLIP,
-        equation=equate(sy.V + sy.mu**2, clip_second()),
+        equation=equate(sy.V + sy.mu**2, _second_by_parts()),
         derived=_expected(2),
-        how="The same split, integrated by sympy. The article computes it without printing it.",
+        how="The same split, integrated by sympy; P is the chance of |x| < ε, φ the standard "
+        "normal density. The article computes this moment without printing it.",
         source=sources.OWN,
+        where=_parts(),
     )
 
 
@@ -109,10 +122,11 @@ def _gain() -> Step:
     return Step(
         title="Gain of the clip",
         assumption=_CLIP,
-        equation=equate(sp.Derivative(sy.mu, sy.a), inside / sy.b),
+        equation=equate(sp.Derivative(sy.mu, sy.a), sy.inside / sy.b),
         derived=sp.diff(clip_mean(), sy.a),
-        how="The mean is differentiated; it is the chance of |x| < ε over b (Stein).",
+        how="The mean is differentiated; P = P(|x| < ε) is integrated on the right (Stein).",
         source=sources.OWN,
+        where={sy.inside: inside},
     )
 
 

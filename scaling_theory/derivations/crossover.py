@@ -25,7 +25,7 @@ def crossover_rate() -> sp.Expr:
 
 
 def epsilon_crossover() -> tuple[Step, ...]:
-    """Exponents below and above B_epsilon, and when the curve falls at the end."""
+    """Exponents below and above B_ε, and when the curve falls at the end."""
     return (
         _crossover_batch(),
         *_exponents(),

@@ -28,7 +28,7 @@ def as_markdown(name: str, steps: Iterable[Step], level: int = 2) -> str:
     lines = [f"{'#' * level} {name}", "", summary(name), ""]
     for number, step in enumerate(steps, 1):
         lines += [
-            f"**{number}. {step.title}.** {step.assumption}",
+            f"**{number}. {step.title}.** *Assumption:* {step.assumption}",
             "",
             f"$$\n{step.latex}\n$$",
             "",
@@ -43,7 +43,7 @@ def as_latex(name: str, steps: Iterable[Step]) -> str:
     lines = [rf"\section{{{name}}}", summary(name), ""]
     for step in steps:
         lines += [
-            rf"\paragraph{{{_escaped(step.title)}.}} {_escaped(step.assumption)}",
+            rf"\paragraph{{{_escaped(step.title)}.}} Assumption: {_escaped(step.assumption)}",
             rf"\begin{{equation}}{step.latex}\end{{equation}}",
             f"Checked {verdict(step)}: {_escaped(step.how)} Source: {_escaped(step.source)}.",
             "",

@@ -22,7 +22,7 @@ _BETA = {1: sy.beta_first, 2: sy.beta_second}
 
 
 def multi_group() -> tuple[Step, ...]:
-    """eta* with one K per group."""
+    """η* with one K per group."""
     return (_law(), _one_group(), _scalar_slope())
 
 

@@ -29,7 +29,7 @@ def mean_field_second() -> sp.Expr:
 
 
 def mean_field_moments() -> tuple[Step, ...]:
-    """From the algebraic moments to u, beta and kappa^2; c = pi / 2 against c = 1."""
+    """From the algebraic moments to u, β and κ²; c = π/2 against c = 1."""
     return (
         _one_ratio(),
         _mean(),

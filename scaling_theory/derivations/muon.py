@@ -26,7 +26,7 @@ def alignment() -> sp.Expr:
 
 
 def muon() -> tuple[Step, ...]:
-    """Gram matrix of a noisy gradient, its mean-field sign, and eta* for a matched Hessian."""
+    """Gram matrix of a noisy gradient, its mean-field sign, and η* for a matched Hessian."""
     return (
         *_gram(),
         _refined(),

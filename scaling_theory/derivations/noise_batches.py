@@ -23,7 +23,7 @@ def surge_batch() -> sp.Expr:
 
 
 def noise_batches() -> tuple[Step, ...]:
-    """Three batches that are all called B_noise, with one kappa^2 for all coordinates."""
+    """Three batches that are all called B_noise, with one κ² for all coordinates."""
     return (_surge_batch(), _harmonic(), _midpoint(), _agreement())
 
 

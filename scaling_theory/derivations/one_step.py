@@ -26,7 +26,7 @@ def loss_drop(descent: sp.Expr, curvature: sp.Expr) -> sp.Expr:
 
 
 def one_step_law() -> tuple[Step, ...]:
-    """From the second-order loss to eta* and its loss drop."""
+    """From the second-order loss to η* and its loss drop."""
     return (_taylor(), _curvature(), _minimum(), _drop(), _detuned())
 
 
@@ -75,7 +75,7 @@ def _curvature() -> Step:
         assumption="The update has mean μ and covariance Cov(u); nothing else is needed.",
         equation=equate(sy.curvature, quadratic_form(sy.H_, lambda index: sy.mu_[index]) + spread),
         derived=noise_average(form, noise, lambda row, column: sy.C_[row, column]),
-        how="u = μ + δ is expanded and averaged, E[δ] = 0, E[δᵢδⱼ] = Cᵢⱼ.",
+        how="u = μ + δ is expanded and averaged, E[δ] = 0, E[δᵢδⱼ] = Cov(u)ᵢⱼ.",
         source=sources.CURRENT_STATE,
         coordinates=_SIZE,
         where={

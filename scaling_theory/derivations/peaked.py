@@ -20,7 +20,7 @@ def peaked_learning_rate() -> sp.Expr:
 
 
 def peaked_form() -> tuple[Step, ...]:
-    """eta_max over a mean of beta / beta_noise and its inverse; noise batches and loss drop."""
+    """η_max over a mean of β/β_noise and its inverse; noise batches and loss drop."""
     return (
         _peaked(),
         _turning(),

@@ -44,7 +44,7 @@ def samples() -> sp.Expr:
 
 
 def one_step_sgd() -> tuple[Step, ...]:
-    """u = g̃: eta*, the two noise scales and the loss drop."""
+    """u = g̃: η*, the two noise scales and the loss drop."""
     return (_curvature(), _largest(), _noise_scale(), _law(), _isotropic(), _drop())
 
 

@@ -20,7 +20,7 @@ _INDEPENDENT = "SignSGD; the noise of different coordinates is independent; E[si
 
 
 def sign_learning_rate() -> tuple[Step, ...]:
-    """eta* of SignSGD coordinate by coordinate, its limits, and a diagonal Hessian."""
+    """η* of SignSGD coordinate by coordinate, its limits, and a diagonal Hessian."""
     return (
         _curvature(),
         _infinite_batch(),

@@ -37,7 +37,7 @@ def mean_field_drop() -> sp.Expr:
 
 
 def softsign_law() -> tuple[Step, ...]:
-    """From the mean-field moments to eta*(B, epsilon)."""
+    """From the mean-field moments to η*(B, ε)."""
     return (_averaged(), _rate(), _in_batch(), _drop(), _special_hessian())
 
 

@@ -18,7 +18,7 @@ _ALIKE = "All N coordinates alike, H = (1 − r)·1 + r·11ᵀ, so that Q/T = Λ
 
 
 def surge_vanishes() -> tuple[Step, ...]:
-    """The canonical condition fails at large epsilon; the exact moments agree, but later."""
+    """The canonical condition fails at large ε; the exact moments agree, but later."""
     return (
         _bound(),
         _no_curvature_left(),

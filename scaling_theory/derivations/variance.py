@@ -22,7 +22,7 @@ def variance_views() -> tuple[Step, ...]:
 
 
 def adam_sde() -> tuple[Step, ...]:
-    """What keeps the SDE of Adam fixed when noise dominates: eta, beta and epsilon."""
+    """What keeps the SDE of Adam fixed when noise dominates: η, β and ε."""
     return (_adam_steps(), _adam_rate(), _adam_epsilon(), _adam_average(), _adam_average_linear())
 
 

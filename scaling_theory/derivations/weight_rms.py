@@ -32,7 +32,7 @@ def weight_rms_limit() -> sp.Expr:
 
 
 def adamw_weight_rms() -> tuple[Step, ...]:
-    """From the double average to the limit sqrt(eta / (2 lambda))."""
+    """From the double average to the limit √(η/2λ)."""
     return (
         _is_average(),
         _naive(),

@@ -86,7 +86,7 @@ def test_surges_vanish_where_the_derivation_says() -> None:
     3 % below it there is a peak above rounding; 1 % above there is none. The peak grows as the
     square of the distance, about 1e-4 here, which the grid of B resolves.
     """
-    for name, end in (("algebraic, c = 1", math.sqrt(3)), ("exact", math.sqrt(12))):
+    for name, end in (("mean field, any c", math.sqrt(3)), ("exact", math.sqrt(12))):
         below, above = surge_ratios((0.97 * end, 1.01 * end))[name]
         assert below > 1 + 1e-6
         assert above == 1.0
