@@ -40,6 +40,7 @@ EFFORTS = {
     "tiny": Effort(
         batches=96,
         precision=0.1,
+        largest_error=1.0,
         pilot=12,
         subset=8,
         line_search_batches=12,

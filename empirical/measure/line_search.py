@@ -24,6 +24,7 @@ from empirical.measure.landscape import losses_at
 from empirical.measure.one_step import BLOCK, OneStepTruth
 from empirical.train.optimizers import softsign
 from empirical.train.randomness import numpy_generator, private_generator
+from scaling_theory.estimate import Estimate
 
 FACTORS = (0.4, 0.7, 1.0, 1.4, 2.0)
 """Learning rates that are tried, in units of E[u]^T g / (|signal| + |noise| curvature)."""
@@ -69,8 +70,22 @@ def search_line(around: Surroundings, truth: OneStepTruth, effort: Effort, seed:
             for update in softsign(batch_gradients(around.gradients, block), truth.epsilon)
         ]
     )
-    slope = truth.descent
     draws = numpy_generator(seed, f"line search at {where}")
+    return line_minimum(rest, truth.descent, unit, draws)
+
+
+def line_minimum(
+    rest: np.ndarray, slope: Estimate, unit: float, draws: np.random.Generator
+) -> LineSearch:
+    """The minimum of mean R(eta) - eta E[u]^T g, and its bootstrap interval.
+
+    Args:
+        rest: R at FACTORS times `unit` for each batch, [n, n_eta].
+        slope: E[u]^T g.
+        unit: a learning rate of the right size.
+        draws: of the bootstrap.
+    """
+    rates = np.array(FACTORS) * unit
     picks = draws.integers(len(rest), size=(RESAMPLES, len(rest)))
     slopes = slope.value + slope.standard_error * draws.standard_normal(RESAMPLES)
     best = _minimum(rest.mean(0)[None], np.array([slope.value]), unit)[0]

@@ -61,6 +61,12 @@ class OneStepTruth:
     batches: Tensor
 
     @property
+    def relative_error(self) -> float:
+        """Standard error of eta* over its value; 0 where there is no eta* to sharpen."""
+        rate = self.learning_rate
+        return rate.standard_error / rate.value if rate else 0.0
+
+    @property
     def scale(self) -> float:
         """A learning rate of the right size even where there is no eta*; 0 without descent."""
         sizes = abs(self.signal.value) + abs(self.noise.value)
@@ -85,10 +91,25 @@ def measure_one_step(
         effort: how much to measure.
         seed: all randomness derives from it and from the batch size.
     """
+    batches, largest = effort.batches_at(batch_size), effort.error_at(batch_size)
+    for more in (1, 2, 4):
+        truths = _measure(around, gradient, batch_size, more * batches, epsilons, effort, seed)
+        if all(truth.relative_error <= largest for truth in truths):
+            break
+    return truths
+
+
+def _measure(
+    around: Surroundings,
+    gradient: Tensor,
+    batch_size: int,
+    batches: int,
+    epsilons: Sequence[float],
+    effort: Effort,
+    seed: int,
+) -> list[OneStepTruth]:
     rng = private_generator(seed, f"batches of {batch_size}")
-    indices = draw_batches(
-        around.landscape.sequences, effort.batches_at(batch_size), batch_size, rng
-    )
+    indices = draw_batches(around.landscape.sequences, batches, batch_size, rng)
     descents, means = _first_pass(around, gradient, indices, epsilons)
     return [
         _second_pass(around, indices, epsilon, descents[k].numpy(), means[k], effort, seed)

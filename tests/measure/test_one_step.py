@@ -1,6 +1,6 @@
 """The one-step truth and the predictions on landscapes whose answer is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -99,6 +99,19 @@ def test_single_sequences_by_enumeration(known: Known) -> None:
         assert rate is not None
         assert abs(rate.value - exact) < 4 * rate.standard_error
         assert abs(1.15 * rate.value - exact) > 4 * rate.standard_error  # negative control
+
+
+def test_more_batches_are_drawn_until_the_error_is_small(known: Known) -> None:
+    """Two routes: with too few batches to begin with, as many are added as the limit asks for."""
+    few = Effort(batches=40, precision=0.2, pilot=16)
+    wanted = replace(few, largest_error=0.08)
+    sharper = measure_one_step(known.around, known.gradient, 8, [1e4], wanted, 0)[0]
+    blunter = measure_one_step(
+        known.around, known.gradient, 8, [1e4], replace(few, largest_error=1.0), 0
+    )[0]
+    assert len(blunter.batches) == 40 < len(sharper.batches) <= 160
+    assert sharper.relative_error < blunter.relative_error
+    assert few.error_at(1) == 3 * few.error_at(4)
 
 
 def test_parts_add_up(known: Known) -> None:

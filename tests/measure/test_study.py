@@ -25,7 +25,7 @@ from empirical.train.network import build_network, sequence_losses
 from tests.device_mode import META, MixedDevicesError, RefuseMixedDevices
 from tests.measure.conftest import TINY, tiny_network_landscape
 
-SMALL = Effort(24, 0.2, 8, 4, line_search_batches=6, deviations=8, micro_batch=4, probes=4)
+SMALL = Effort(24, 0.2, 8, 4, 6, largest_error=1.0, deviations=8, micro_batch=4, probes=4)
 
 
 def test_the_number_of_workers_changes_nothing() -> None:
