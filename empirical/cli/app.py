@@ -19,6 +19,7 @@ VERBS = {
     "demo": "train a network, predict its learning rates, measure them",
     "derive": "the formulas, derived step by step",
     "measure": "gradient, noise and curvature of a network, kept for the other verbs",
+    "lr-find": "the best learning rate of the next step, or why it is not known",
     "predict": "the learning rate at another batch size or epsilon",
     "surge": "does the learning rate fall at large batches?",
     "audit-eps": "is epsilon active, here and at other batch sizes?",

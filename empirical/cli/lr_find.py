@@ -1,0 +1,154 @@
+"""`scaling-theory lr-find`: the best learning rate of the next step of the built-in network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from empirical.measure.lr_finder import LearningRate
+
+HELP = """The learning rate that lowers the loss most in one step, with an interval, or a refusal.
+
+Half of the sequences make real updates of the optimizer, the other half judges them. The network
+comes from a checkpoint or is trained here first; the optimizer's averages take in --state-steps
+batches. Exit code 1 where the learning rate is not identified. For a model and an optimizer of
+your own call empirical.measure.lr_finder.lr_find.
+
+\b
+Examples:
+  scaling-theory lr-find --steps 300 --batch-size 16 --optimizer adamw
+  scaling-theory lr-find --checkpoint model.safetensors --text novel.txt --batch-size 64 --json
+"""
+
+
+def lr_find(
+    batch_size: Annotated[int, typer.Option(help="sequences per step")],
+    optimizer: Annotated[str, typer.Option(metavar="adamw|sgd|signsgd|softsignsgd")] = "adamw",
+    optimizer_epsilon: Annotated[
+        float | None, typer.Option(help="of adamw [1e-8] or softsignsgd")
+    ] = None,
+    state_steps: Annotated[
+        int, typer.Option(help="batches that the optimizer's averages take in first")
+    ] = 20,
+    updates: Annotated[int, typer.Option(help="real batches to try")] = 24,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="a network of this program")
+    ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="repeatable [default: Python's standard library]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="train so many first [default: 1500]")] = None,
+    context: Annotated[int | None, typer.Option(help="tokens per sequence [default: 64]")] = None,
+    width: Annotated[int | None, typer.Option(help="of a network trained here [64]")] = None,
+    depth: Annotated[int | None, typer.Option(help="its blocks [2]")] = None,
+    heads: Annotated[int | None, typer.Option(help="its attention heads [4]")] = None,
+    pool: Annotated[int, typer.Option(help="sequences in all")] = 1024,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 0,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    from pydantic import TypeAdapter, ValidationError
+    from rich.console import Console
+
+    from empirical.errors import UsageError
+    from empirical.measure.lr_finder import lr_find as find
+    from empirical.progress import show_progress
+    from empirical.settings import checked, first_problem
+    from empirical.train.configuration import OptimizerConfig
+    from empirical.train.network import sequence_losses
+    from empirical.train.optimizers import build_optimizer
+    from empirical.train.subject import SubjectConfig, prepare_subject
+
+    settings: dict[str, object] = {
+        "checkpoint": checkpoint,
+        "text": tuple(text or ()),
+        "pool": pool,
+        "steps": steps,
+        "context": context,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "seed": seed,
+        "device": device,
+    }
+    config = checked(SubjectConfig, settings, {n: "--" + n.replace("_", "-") for n in settings})
+    chosen: dict[str, object] = {"name": optimizer}
+    if optimizer_epsilon is not None:
+        chosen["epsilon"] = optimizer_epsilon
+    if optimizer == "softsignsgd" and optimizer_epsilon is None:
+        raise UsageError("softsignsgd came without its epsilon; add --optimizer-epsilon 1e-3")
+    try:
+        rule = TypeAdapter[Any](OptimizerConfig).validate_python(chosen)
+    except ValidationError as error:
+        raise UsageError(f"--optimizer {optimizer}: {first_problem(error)}") from None
+    # Progress is for a person at a terminal; with --json it must not mix with the record.
+    with show_progress(Console(stderr=True)) as task:
+        advance = task("training", steps or 1500) if checkpoint is None else None
+        subject = prepare_subject(
+            config,
+            on_step=None if advance is None else lambda s: advance(s.step, f"loss {s.loss:.3f}"),
+        )
+    found = find(
+        subject.model,
+        (subject.inputs, subject.targets),
+        build_optimizer(subject.model.parameters(), rule, 1e-3),
+        batch_size=batch_size,
+        loss=lambda model, batch: sequence_losses(model, batch[0], batch[1]),
+        updates=updates,
+        state_steps=state_steps,
+        seed=seed,
+    )
+    record = record_of(found, optimizer, subject.inputs.shape[1])
+    typer.echo(json.dumps(record, allow_nan=False) if as_json else text_of(record))
+    if found.status != "ok":
+        raise typer.Exit(1)
+
+
+def record_of(found: LearningRate, optimizer: str, tokens: int) -> dict[str, Any]:
+    """What was found as plain JSON."""
+    return {
+        "schema": "scaling-theory/lr-find",
+        "schema_version": 1,
+        "optimizer": optimizer,
+        "batch_size": found.batch_size,
+        "batch_tokens": found.batch_size * tokens,
+        "learning_rate": found.learning_rate,
+        "interval": found.interval,
+        "loss_drop": found.loss_drop,
+        "status": found.status,
+        "updates": found.updates,
+        "tried": [
+            {"learning_rate": rate, "loss_change": change}
+            for rate, change in zip(found.rates, found.loss_change, strict=False)
+        ],
+        "notes": list(found.notes),
+    }
+
+
+def text_of(record: dict[str, Any]) -> str:
+    """Lines for the terminal."""
+    where = f"{record['optimizer']}, {record['batch_size']} sequences"
+    where += f" = {record['batch_tokens']} tokens"
+    if record["learning_rate"] is None:
+        lines = [f"{where}: no learning rate", record["status"]]
+    else:
+        lines = [f"{where}: lr {record['learning_rate']:.3g}"]
+        if record["interval"] is not None:
+            low, high = record["interval"]
+            lines[0] += f", 95 % interval {low:.3g} to {high:.3g}"
+        else:
+            lines.append(record["status"])
+        lines.append(f"expected to lower the loss by {record['loss_drop']:.3g} in that step")
+    for one in record["tried"]:
+        lines.append(f"  lr {one['learning_rate']:<10.3g} loss {one['loss_change']:+.4g}")
+    return "\n".join([*lines, *record["notes"]])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command(name="lr-find", help=HELP)(lr_find)
