@@ -33,7 +33,7 @@ def clip_mean() -> sp.Expr:
 
 def clip_second() -> sp.Expr:
     """E[clip((a + z) / b)^2]."""
-    return _second_by_parts().subs(_parts())
+    return _second_by_parts().replace(sy.phi, normal_density).subs(sy.inside, _inside())
 
 
 def _second_by_parts() -> sp.Expr:
@@ -42,14 +42,8 @@ def _second_by_parts() -> sp.Expr:
     return 1 - sy.inside + ((sy.a**2 + 1) * sy.inside + edges) / sy.b**2
 
 
-def _parts() -> dict[sp.Expr, sp.Expr]:
-    upper, lower = sy.a + sy.b, sy.a - sy.b
-    density = normal_density(sy.z)
-    return {
-        sy.inside: (sp.erf(upper / sp.sqrt(2)) - sp.erf(lower / sp.sqrt(2))) / 2,
-        sy.phi(upper): density.subs(sy.z, upper),
-        sy.phi(lower): density.subs(sy.z, lower),
-    }
+def _inside() -> sp.Expr:
+    return (sp.erf((sy.a + sy.b) / sp.sqrt(2)) - sp.erf((sy.a - sy.b) / sp.sqrt(2))) / 2
 
 
 def slope_at_origin() -> sp.Expr:
@@ -113,7 +107,7 @@ def _second() -> Step:
         how="The same split, integrated by sympy; P is the chance of |x| < ε, φ the standard "
         "normal density. The article computes this moment without printing it.",
         source=sources.OWN,
-        where=_parts(),
+        where={sy.phi: normal_density, sy.inside: _inside()},
     )
 
 

@@ -94,7 +94,7 @@ def _second() -> Step:
         how="1 − εE[ε/(x² + ε²)] by the three steps above. E[x²/(x² + ε²)] is integrated over z "
         "at g = 0.7, s = 1.1, ε = 0.6 and compared; 20 digits computed, 12 asked for.",
         source=sources.VOIGT,
-        where={sy.faddeeva(_zeta()): faddeeva(_zeta()), **POINT},
+        where={sy.faddeeva: faddeeva} | POINT,
         tolerance=QUADRATURE,
     )
 

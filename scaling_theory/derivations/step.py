@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy as sp
 
@@ -17,6 +18,9 @@ from scaling_theory.derivations.zero import falsify, number, proves_zero
 from scaling_theory.symbols import LATEX, N
 
 __all__ = ["IdentityError", "Step", "equate"]
+
+
+_NAMED = type(sp.Function("f"))
 
 
 def equate(left: sp.Expr, claim: sp.Expr) -> sp.Eq:
@@ -40,7 +44,8 @@ class Step:
     equation:    Eq(left, claim); sums over coordinates run to the symbol N.
     derived:     the left-hand side by the route `how` tells; never the claim itself.
     coordinates: if positive, the N at which the sums of the claim are written out for the check.
-    where:       replacements made in the claim before the comparison (H_21 -> H_12, ...).
+    where:       replacements made in the claim before the comparison: expression -> expression,
+                 or a named function -> what computes it.
     tolerance:   0 for an exact (symbolic) check, else the largest accepted |difference|; the
                  identity is then a number, and `how` says where the tolerance comes from.
     approximate: the assumption is an approximation of the left-hand side, shown with a wavy sign.
@@ -53,7 +58,7 @@ class Step:
     how: str
     source: str
     coordinates: int = 0
-    where: Mapping[sp.Expr, sp.Expr] = field(default_factory=dict)
+    where: Mapping[Any, Any] = field(default_factory=dict)
     tolerance: float = 0.0
     approximate: bool = False
 
@@ -104,7 +109,10 @@ class Step:
         claim = self.claim
         if self.coordinates:
             claim = claim.subs(N, self.coordinates).doit()
-        return claim.subs(self.where)
+        functions = {name: f for name, f in self.where.items() if isinstance(name, _NAMED)}
+        for name, function in functions.items():
+            claim = claim.replace(name, function)
+        return claim.subs({old: new for old, new in self.where.items() if old not in functions})
 
     def planted(self, factor: sp.Expr) -> Step:
         """The same step with the claim multiplied by `factor` (a claim of zero is shifted).
