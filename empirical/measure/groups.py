@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+from torch.optim import Optimizer
+
 from empirical.errors import UsageError
 from empirical.measure.problem import Problem
 
@@ -59,3 +62,15 @@ def groups_of(problem: Problem, grouping: Grouping = by_module) -> tuple[Group, 
         start += shape.numel()
     whole = Group(WHOLE, (slice(0, start),))
     return (whole, *(Group(label, tuple(slices)) for label, slices in found.items()))
+
+
+def optimizer_groups(optimizer: Optimizer, model: nn.Module) -> dict[str, list[str]]:
+    """The parameter groups of a torch optimizer, "group 0" and so on, for `measure(groups=...)`.
+
+    Frozen parameters are left out, as they are not measured.
+    """
+    names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    return {
+        f"group {number}": [names[id(p)] for p in group["params"] if id(p) in names]
+        for number, group in enumerate(optimizer.param_groups)
+    }

@@ -42,9 +42,9 @@ class GridEffort:
     direction.
     """
 
-    deviations: int = 48
+    deviations: int = 64
     probes: int = 12
-    subset: int = 16
+    subset: int = 32
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from empirical.errors import UsageError
 from empirical.measure.adam import adam_next_step, adam_stationary, audit_measured
 from empirical.measure.adam_state import read_adam
+from empirical.measure.groups import optimizer_groups
 from empirical.measure.measurement import Measurement, measure
 from tests.measure.test_lr_finder import SCALES, Bowl, best_rate, bowl_loss, samples
 
@@ -94,6 +95,41 @@ def test_stationary_form_against_dense_matrices() -> None:
     ratio = step.descent.value / (step.signal.value + step.noise.value)
     assert step.learning_rate is not None
     assert step.learning_rate.value == pytest.approx(ratio)
+
+
+def test_noise_scale_under_the_optimizers_own_second_moment() -> None:
+    """Closed form: sum A sigma^2 / (sum A g^2 - sum A sigma^2 / N), A from the optimizer's v."""
+    model = Bowl()
+    optimizer = with_past(AdamW(model.parameters(), lr=0.01, eps=0.05), model)
+    state = read_adam(optimizer, model, measured(model, 400).point.problem)
+    pool = samples(3, 400)
+    found = measure(
+        model, pool, loss=bowl_loss, curvature="none", second_moment=state.second, epsilon=0.05
+    )
+    scale = 1 / (state.second.sqrt() + 0.05)
+    noise = float(scale @ found.variance)
+    exact = noise / (float(scale @ found.gradient.square()) - noise / 400)
+    assert found.whole.adam.estimate is not None
+    assert found.whole.adam.estimate.value == pytest.approx(exact, rel=1e-12)
+    with pytest.raises(UsageError, match="second_moment has shape"):
+        measure(model, pool, loss=bowl_loss, second_moment=torch.ones(3))
+
+
+def test_groups_of_an_optimizer() -> None:
+    """Closed form: every group of the optimizer is measured under its number."""
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).double()
+    slow: dict[str, Any] = {"params": [model[0].bias, model[1].bias], "lr": 0.01}
+    fast: dict[str, Any] = {"params": [model[0].weight, model[1].weight]}
+    optimizer = AdamW([fast, slow])
+    found = measure(
+        model,
+        samples(0, 60)[:, :3],
+        loss=lambda m, batch: m(batch).square().mean(),
+        groups=optimizer_groups(optimizer, model),
+        curvature="none",
+    )
+    sizes = {name: noise.parameters for name, noise in found.noise.items()}
+    assert sizes == {"all": 11, "group 0": 8, "group 1": 3}
 
 
 def test_audit_of_what_was_measured() -> None:
