@@ -10,6 +10,7 @@ from collections.abc import Callable
 from math import pi, sqrt
 
 from scaling_theory.canonical import CanonicalLaw
+from scaling_theory.closed_averages import mean_field_beta, momentum_factor
 from scaling_theory.closed_forms import (
     adam_learning_rate,
     crossover_learning_rate,
@@ -54,8 +55,8 @@ def adam_ema_curve(B: float, simple_batch: float, curvature_ratio: float, beta1:
             descent=1.0,
             signal_curvature=curvature_ratio,
             trace=1.0,
-            momentum_factor=(1 - beta1) / (1 + beta1),
-            beta=1 / sqrt(1 + simple_batch / B),
+            momentum_factor=momentum_factor(beta1=beta1),
+            beta=mean_field_beta(kappa2=simple_batch, shape_constant=1.0, batch_size=B),
         )
     )
 
