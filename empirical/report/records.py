@@ -108,7 +108,7 @@ class Row(Record):
     noise_curvature_correlated: Answer
     noise_curvature_independent: Answer
 
-    kurtosis: float | None  # mean coordinate excess kurtosis of the batch gradient
+    kurtosis: float | None  # median over coordinates of the batch gradient's excess kurtosis
     gaussian: bool  # False: the Gaussian theories do not claim this cell
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ class ReportError(UsageError):
 
 
 class Kurtosis(Record):
-    """Mean coordinate excess kurtosis of the batch gradient; 0 for a Gaussian."""
+    """Excess kurtosis of the batch gradient, median over coordinates; 0 for a Gaussian."""
 
     batch_size: PositiveInt  # sequences
     value: float
