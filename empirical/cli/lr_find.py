@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from empirical.cli.subject_options import (
+    AsJson,
+    Checkpoint,
+    Context,
+    Depth,
+    Device,
+    Heads,
+    Seed,
+    Steps,
+    Text,
+    Width,
+)
 
 if TYPE_CHECKING:
     from empirical.measure.lr_finder import LearningRate
@@ -35,22 +47,17 @@ def lr_find(
         int, typer.Option(help="batches that the optimizer's averages take in first")
     ] = 20,
     updates: Annotated[int, typer.Option(help="real batches to try")] = 24,
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE.safetensors", help="a network of this program")
-    ] = None,
-    text: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="repeatable [default: Python's standard library]"),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="train so many first [default: 1500]")] = None,
-    context: Annotated[int | None, typer.Option(help="tokens per sequence [default: 64]")] = None,
-    width: Annotated[int | None, typer.Option(help="of a network trained here [64]")] = None,
-    depth: Annotated[int | None, typer.Option(help="its blocks [2]")] = None,
-    heads: Annotated[int | None, typer.Option(help="its attention heads [4]")] = None,
+    checkpoint: Checkpoint = None,
+    text: Text = None,
+    steps: Steps = None,
+    context: Context = None,
+    width: Width = None,
+    depth: Depth = None,
+    heads: Heads = None,
     pool: Annotated[int, typer.Option(help="sequences in all")] = 1024,
-    seed: Annotated[int, typer.Option(help="of every random choice")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: AsJson = False,
 ) -> None:
     from pydantic import TypeAdapter, ValidationError
     from rich.console import Console

@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from empirical.cli.subject_options import (
+    AsJson,
+    Checkpoint,
+    Context,
+    Depth,
+    Device,
+    Heads,
+    Seed,
+    Steps,
+    Text,
+    Width,
+)
+
 if TYPE_CHECKING:
     from empirical.measure.measurement import Measurement
 
@@ -26,18 +39,13 @@ Examples:
 
 def measure(
     out: Annotated[Path, typer.Option(metavar="DIR", help="a new directory for the statistics")],
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE.safetensors", help="a network of this program")
-    ] = None,
-    text: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="repeatable [default: Python's standard library]"),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="train so many first [default: 1500]")] = None,
-    context: Annotated[int | None, typer.Option(help="tokens per sequence [default: 64]")] = None,
-    width: Annotated[int | None, typer.Option(help="of a network trained here [64]")] = None,
-    depth: Annotated[int | None, typer.Option(help="its blocks [2]")] = None,
-    heads: Annotated[int | None, typer.Option(help="its attention heads [4]")] = None,
+    checkpoint: Checkpoint = None,
+    text: Text = None,
+    steps: Steps = None,
+    context: Context = None,
+    width: Width = None,
+    depth: Depth = None,
+    heads: Heads = None,
     train_batch_size: Annotated[int | None, typer.Option(help="sequences [16]")] = None,
     lr: Annotated[float | None, typer.Option(help="of its training [0.003]")] = None,
     pool: Annotated[int, typer.Option(help="sequences that are measured on")] = 1024,
@@ -55,9 +63,9 @@ def measure(
     save_checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE.safetensors", help="keep the network")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of every random choice")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: AsJson = False,
 ) -> None:
     from empirical.demo.configuration import bytes_from_text
     from empirical.errors import UsageError

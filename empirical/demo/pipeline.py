@@ -30,7 +30,7 @@ from empirical.train.configuration import TrainConfig
 from empirical.train.devices import DTYPES, resolve_device
 from empirical.train.evaluation import evaluate_losses
 from empirical.train.loop import TrainResult, Weights, train
-from empirical.train.network import build_network, sequence_losses
+from empirical.train.network import GPT, build_network, sequence_losses
 from empirical.train.randomness import private_generator
 from empirical.train.text import Corpus, load_text
 from scaling_theory.estimate import Estimate, mean_estimate
@@ -98,8 +98,8 @@ def run_demo(config: DemoConfig, console: Console) -> Path:
                     task(f"measuring at step {step}", 1),
                 )
         heldout = {
-            name: _heldout_loss(config, corpus, trained.checkpoints[step], device)
-            for name, step in steps.items()
+            "early": _heldout_loss(config, corpus, trained.checkpoints[config.early_step], device),
+            "late": trained.heldout_loss,
         }
     stages = [
         Stage(step, trained.losses[step - 1], heldout[name], studies[name])
@@ -145,8 +145,6 @@ def _heldout_loss(
 ) -> Estimate:
     """Mean loss on the training loop's own held-out sequences, nats per byte."""
     settings = _train_config(config, corpus)
-    model = build_network(config.network_config(), config.seed, device=device)
-    model.load_state_dict(weights)
     sequences = distinct_sequences(
         corpus.heldout,
         settings.heldout_sequences,
@@ -154,7 +152,16 @@ def _heldout_loss(
         private_generator(settings.seed, "held-out sequences"),
         device=device,
     )
-    return mean_estimate(evaluate_losses(model.eval(), *sequences))
+    return mean_estimate(evaluate_losses(_network(config, weights, device), *sequences))
+
+
+def _network(config: DemoConfig, weights: Weights, device: torch.device) -> GPT:
+    """The network with the weights of a checkpoint, in the run's own precision."""
+    model = build_network(
+        config.network_config(), config.seed, device=device, dtype=DTYPES[config.dtype]
+    )
+    model.load_state_dict(weights)
+    return model.eval()
 
 
 def _study(
@@ -174,9 +181,8 @@ def _study(
     )
 
     def make_landscape() -> Landscape:
-        model = build_network(config.network_config(), config.seed, device=device)
-        model.load_state_dict(weights)
-        return landscape_of(model.to(DTYPES[config.dtype]), sequence_losses, inputs, targets)
+        model = _network(config, weights, device)
+        return landscape_of(model, sequence_losses, inputs, targets)
 
     return study_checkpoint(
         make_landscape,

@@ -46,12 +46,20 @@ class Provenance:
 def build_record(config: DemoConfig, stages: Sequence[Stage], provenance: Provenance) -> Plain:
     """The record of a run; the last stage is the one it is about, the others came earlier."""
     *earlier, late = stages
+    rows = [rows_of(stage.study) for stage in stages]
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,
-        **_late(late, config.seed),
-        "earlier": [_earlier(stage, config.seed) for stage in earlier],
-        "warnings": [text for stage in stages for text in warnings_of(stage)],
+        **_late(late, rows[-1], config.seed),
+        "earlier": [
+            {"step": stage.step, **_results(stage, found, config.seed)}
+            for stage, found in zip(earlier, rows[:-1], strict=True)
+        ],
+        "warnings": [
+            text
+            for stage, found in zip(stages, rows, strict=True)
+            for text in warnings_of(stage, found)
+        ],
         "model": {
             "parameters": len(late.study.pool.gradient),
             "config": config.network_config().model_dump(mode="json"),
@@ -90,8 +98,8 @@ def provenance_of(record: Plain, step: int) -> Plain:
     return {"step": step} | {name: record[name] for name in names}
 
 
-def _late(stage: Stage, seed: int) -> Plain:
-    results = _results(stage, seed)
+def _late(stage: Stage, rows: list[Plain], seed: int) -> Plain:
+    results = _results(stage, rows, seed)
     return {
         "checkpoint": {
             "step": stage.step,
@@ -102,12 +110,7 @@ def _late(stage: Stage, seed: int) -> Plain:
     }
 
 
-def _earlier(stage: Stage, seed: int) -> Plain:
-    return {"step": stage.step, **_results(stage, seed)}
-
-
-def _results(stage: Stage, seed: int) -> Plain:
-    rows = rows_of(stage.study)
+def _results(stage: Stage, rows: list[Plain], seed: int) -> Plain:
     return {
         "training_loss": stage.training_loss,
         "heldout_loss": plain(stage.heldout_loss),
@@ -118,7 +121,7 @@ def _results(stage: Stage, seed: int) -> Plain:
     }
 
 
-def warnings_of(stage: Stage) -> list[str]:
+def warnings_of(stage: Stage, rows: list[Plain]) -> list[str]:
     """What a reader has to know before believing the numbers of a checkpoint."""
     pool, cells = stage.study.pool, stage.study.cells
     found = []
@@ -132,7 +135,6 @@ def warnings_of(stage: Stage) -> list[str]:
             f"{pool.batch_kurtosis(min(tailed)):.1f} at B = {min(tailed)}): the predictions do "
             "not claim these"
         )
-    rows = rows_of(stage.study)
     failing = [
         f"B = {cell.batch_size}, epsilon = {cell.epsilon_ratio:g} rms sigma"
         for cell, row in zip(cells, rows, strict=True)
