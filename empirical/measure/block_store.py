@@ -46,9 +46,15 @@ def open_store(count: int, like: Tensor, max_memory: int | None) -> BlockStore:
         return BlockStore(
             torch.zeros(kept, size, dtype=like.dtype), f"deviations in memory{fewer}: disk is short"
         )
+    rows = rows_on_disk(kept, like)
+    return BlockStore(rows, f"deviations on disk{fewer}: max_memory is short")
+
+
+def rows_on_disk(count: int, like: Tensor) -> Tensor:
+    """`count` vectors of zeros like `like` [P], in a temporary file that goes with the tensor."""
     with tempfile.TemporaryDirectory(prefix="scaling-theory-") as folder:
         # the mapping keeps the file alive after its name is gone; a new file reads as zeros
         rows = torch.from_file(
-            str(Path(folder) / "blocks"), shared=True, size=kept * size, dtype=like.dtype
+            str(Path(folder) / "rows"), shared=True, size=count * like.numel(), dtype=like.dtype
         )
-    return BlockStore(rows.view(kept, size), f"deviations on disk{fewer}: max_memory is short")
+    return rows.view(count, like.numel())

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from empirical.measure.curvature import LOSS_CHANGE
-from empirical.measure.problem import Problem, batch_losses, unflattened
+from empirical.measure.parameter_vector import unflatten
+from empirical.measure.problem import Problem, batch_losses
 from empirical.measure.rows import gradient_of
 from empirical.measure.spread import Spread
 
@@ -96,7 +97,7 @@ def second_difference(
 
 def weighted_losses(problem: Problem, point: Tensor, indices: Tensor) -> Tensor:
     """w L of each part of these samples at a point [P]: their sum over n is the mean of w_k L_k."""
-    named = unflattened(problem, point)
+    named = unflatten(problem, point)
     with torch.no_grad():
         parts = [loss.double() * weight for loss, weight in batch_losses(problem, named, indices)]
     return torch.stack(parts).cpu()

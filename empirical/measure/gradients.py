@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,7 +13,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import embedding_bag
 
 from empirical.errors import UsageError
-from empirical.measure.landscape import Landscape, chunks, unflatten
+from empirical.measure.block_store import rows_on_disk
+from empirical.measure.landscape import Landscape, chunks
+from empirical.measure.parameter_vector import unflatten
 
 DENSE_BATCH = 64
 """From this batch size on, one matrix product beats gathering the rows of the batch."""
@@ -74,14 +75,7 @@ def _empty(landscape: Landscape, max_memory: int | None) -> Tensor:
             f"{wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB of temporary disk are free; take a "
             "smaller pool or network, allow more memory, or free some disk"
         )
-    with tempfile.TemporaryDirectory(prefix="scaling-theory-") as folder:
-        # the mapping keeps the file alive after its name is gone
-        return torch.from_file(
-            str(Path(folder) / "gradients"),
-            shared=True,
-            size=shape[0] * shape[1],
-            dtype=like.dtype,
-        ).view(shape)
+    return rows_on_disk(shape[0], like)
 
 
 def draw_batches(sequences: int, batches: int, batch_size: int, rng: torch.Generator) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from empirical.measure.curvature import Surroundings, steps_along
-from empirical.measure.landscape import chunks, unflatten
+from empirical.measure.landscape import chunks
+from empirical.measure.parameter_vector import unflatten
 
 SUBSET = 128
 """Sequences for a product that only serves a standard error."""

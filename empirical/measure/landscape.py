@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from empirical.measure.parameter_vector import unflatten
+
 SequenceLoss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 """(parameters by name, inputs[n, ...], targets[n, ...]) -> mean loss of each sequence, [n]."""
 
@@ -108,13 +110,6 @@ def landscape_of(
         targets=targets,
         chunk=chunk,
     )
-
-
-def unflatten(landscape: Landscape, vector: Tensor) -> dict[str, Tensor]:
-    """A vector [P] as parameters by name (views, no copy)."""
-    pieces = torch.split(vector, [shape.numel() for shape in landscape.shapes])
-    triples = zip(landscape.names, pieces, landscape.shapes, strict=True)
-    return {name: piece.view(shape) for name, piece, shape in triples}
 
 
 def chunks(landscape: Landscape, indices: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -20,7 +20,8 @@ from empirical.measure.functional import (
     functional_model,
     widened,
 )
-from empirical.measure.problem import Mode, Problem, single, unflattened
+from empirical.measure.parameter_vector import unflatten
+from empirical.measure.problem import Mode, Problem, single
 from empirical.measure.samples import SamplePool, gather_samples
 from empirical.measure.weighting import IGNORED, Weighing, find_weights
 
@@ -96,7 +97,7 @@ def _given(
 
 def _checked(draft: Problem, weights: Weighing | None, tokens: int | None) -> Problem:
     """The draft with weights, tokens and mode, or a refusal."""
-    named = unflattened(draft, draft.point)
+    named = unflatten(draft, draft.point)
 
     def ask(batch: Any) -> Tensor:
         found = draft.loss(named, batch)
@@ -165,7 +166,7 @@ def _mode(problem: Problem, vector: bool) -> tuple[Mode, str]:
     """How single samples are evaluated, and what is worth saying about it."""
     stack = max(problem.pool.stacks, key=lambda s: s.size)
     tensors = stack.tensors(torch.arange(min(stack.size, 2)))
-    named = unflattened(problem, problem.point)
+    named = unflatten(problem, problem.point)
 
     def one(parameters: Mapping[str, Tensor], *sample: Tensor) -> Tensor:
         return cast(Tensor, single(problem.loss, stack, parameters)(*sample))

@@ -78,10 +78,3 @@ def batch_losses(
             scale = weights.to(found)
             found = (found * scale).sum() / scale.sum()
         yield found, float(weights.sum())
-
-
-def unflattened(problem: Problem, vector: Tensor) -> dict[str, Tensor]:
-    """A vector [P] as parameters by name (views, no copy)."""
-    pieces = torch.split(vector, [shape.numel() for shape in problem.shapes])
-    triples = zip(problem.names, pieces, problem.shapes, strict=True)
-    return {name: piece.view(shape) for name, piece, shape in triples}

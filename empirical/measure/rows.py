@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.func import grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from empirical.measure.problem import Problem, batch_losses, single, unflattened
+from empirical.measure.parameter_vector import unflatten
+from empirical.measure.problem import Problem, batch_losses, single
 from empirical.measure.samples import Stack
 
 
@@ -49,7 +50,7 @@ def gradient_of(problem: Problem, indices: Tensor, point: Tensor | None = None) 
     at = (problem.point if point is None else point).detach()
     total = torch.zeros_like(at)
     whole = float(problem.weights[indices.cpu()].sum())
-    leaves = [piece.requires_grad_() for piece in unflattened(problem, at.clone()).values()]
+    leaves = [piece.requires_grad_() for piece in unflatten(problem, at.clone()).values()]
     named = dict(zip(problem.names, leaves, strict=True))
     for loss, weight in batch_losses(problem, named, indices):
         pieces = torch.autograd.grad(loss, leaves, allow_unused=True)
@@ -62,7 +63,7 @@ def gradient_of(problem: Problem, indices: Tensor, point: Tensor | None = None) 
 
 
 def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:
-    named = unflattened(problem, problem.point)
+    named = unflatten(problem, problem.point)
     for number, block in enumerate(torch.split(order, chunk)):
         for places, stack, rows in problem.pool.parts(block, chunk):
 

@@ -15,7 +15,7 @@ from empirical.measure.curvature import (
 )
 from empirical.measure.gradients import sequence_gradients
 from empirical.measure.hessian import hessian_vector
-from empirical.measure.landscape import unflatten
+from empirical.measure.parameter_vector import unflatten
 from tests.measure.conftest import quadratic_landscape
 
 
