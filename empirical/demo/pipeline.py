@@ -70,8 +70,9 @@ class Clock:
 def run_demo(config: DemoConfig, console: Console) -> Path:
     """Run the whole path once and write its report; the path of report.html.
 
-    Results depend on the configuration alone: every thread computes with one torch thread, and
-    every random choice has a generator of its own.
+    Every thread computes with one torch thread and every random choice has a generator of its own,
+    so that the number of workers does not matter. Two machines, or two values of OMP_NUM_THREADS,
+    may still differ by the rounding of numpy's own sums.
 
     Raises:
         UsageError: the text, the device or the output directory cannot be used, or the training
