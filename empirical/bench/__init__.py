@@ -1,0 +1,1 @@
+"""What measuring costs, next to the peers, on this machine: `python -m empirical.bench`."""
