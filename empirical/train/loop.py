@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,12 @@ from torch import Tensor
 from empirical.errors import UsageError
 from empirical.train.batches import distinct_sequences, sample_sequences
 from empirical.train.configuration import TrainConfig
-from empirical.train.devices import arithmetic, compiled, resolve_dtype
-from empirical.train.evaluation import evaluate_losses
-from empirical.train.network import GPT, sequence_losses
+from empirical.train.devices import resolve_dtype
+from empirical.train.network import GPT
 from empirical.train.optimizers import build_optimizer
 from empirical.train.randomness import private_generator
 from empirical.train.text import Corpus
+from empirical.train.trainee import SingleTrainee, Trainee
 from scaling_theory.estimate import Estimate, mean_estimate
 
 STEPS_BETWEEN_READINGS = 20
@@ -63,6 +63,24 @@ class DivergedError(UsageError):
         )
 
 
+def training(
+    trainee: Trainee,
+    draw: Callable[[], tuple[Tensor, Tensor]],
+    learning_rates: Callable[[int], Sequence[float]],
+    steps: int,
+    *,
+    after: int = 0,
+) -> Iterator[tuple[int, Tensor]]:
+    """The training loop: draw a batch, take a step, until the last step.
+
+    Gives (step, losses [R] of its batches before the update), step from `after` + 1 to `steps`.
+    What is looked at, kept or stopped between two steps is up to the caller.
+    """
+    for step in range(after + 1, steps + 1):
+        inputs_RxBxT, targets_RxBxT = draw()
+        yield step, trainee.step(inputs_RxBxT, targets_RxBxT, learning_rates(step))
+
+
 def train(
     model: GPT,
     corpus: Corpus,
@@ -97,36 +115,33 @@ def train(
     dtype = resolve_dtype(config.dtype, device)
     model.to(device=device, dtype=torch.float32 if dtype == torch.bfloat16 else dtype).train()
     optimizer = build_optimizer(model.parameters(), config.optimizer, config.learning_rate)
-    forward = compiled(model, config.compile_backend, device)
+    trainee = SingleTrainee(model, optimizer, dtype=dtype, compile_backend=config.compile_backend)
     batch_generator = private_generator(config.seed, "training batches")
     losses: list[float] = []
     unread: list[Tensor] = []
     checkpoints = {0: _weights_on_cpu(model)} if 0 in checkpoint_steps else {}
 
-    for step in range(1, config.steps + 1):
+    def draw() -> tuple[Tensor, Tensor]:
         inputs, targets = sample_sequences(
             corpus.train, config.batch_size, context, batch_generator, device=device
         )
-        with arithmetic(dtype, device):
-            loss = sequence_losses(forward, inputs, targets).mean()
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, config)
-        optimizer.step()
+        return inputs[None], targets[None]
 
-        unread.append(loss.detach())
+    def rates(step: int) -> Sequence[float]:
+        return (learning_rate_at(step, config),)
+
+    for step, (loss,) in training(trainee, draw, rates, config.steps):
+        unread.append(loss)
         stop = step in checkpoint_steps or step == config.steps
         if stop or len(unread) == STEPS_BETWEEN_READINGS:
             _read(unread, losses, config, on_step)
         if stop:
-            _require_finite_weights(model, step, losses[-1], config)
+            _require_finite_weights(trainee, step, losses[-1], config)
         if step in checkpoint_steps:
             checkpoints[step] = _weights_on_cpu(model)
 
+    (heldout_losses,) = trainee.heldout_losses(*heldout)
     model.eval()
-    with arithmetic(dtype, device):
-        heldout_losses = evaluate_losses(forward, *heldout)
     if not np.isfinite(heldout_losses).all():
         raise DivergedError(config.steps, math.nan, learning_rate_at(config.steps, config))
     return TrainResult(tuple(losses), mean_estimate(heldout_losses), checkpoints)
@@ -155,9 +170,9 @@ def _read(
     unread.clear()
 
 
-def _require_finite_weights(model: GPT, step: int, loss: float, config: TrainConfig) -> None:
+def _require_finite_weights(trainee: Trainee, step: int, loss: float, config: TrainConfig) -> None:
     """The last update is in no loss yet, so a checkpoint looks at the weights themselves."""
-    if not torch.stack([weight.isfinite().all() for weight in model.parameters()]).all():
+    if not trainee.finite_weights().all():
         raise DivergedError(step, loss, learning_rate_at(step, config))
 
 
