@@ -21,7 +21,8 @@ from empirical.measure.curvature import Surroundings
 from empirical.measure.effort import Effort
 from empirical.measure.gradients import batch_gradients
 from empirical.measure.landscape import losses_at
-from empirical.measure.one_step import BLOCK, OneStepTruth
+from empirical.measure.one_step import BLOCK
+from empirical.measure.truth import OneStepTruth
 from empirical.train.optimizers import softsign
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate

@@ -15,7 +15,7 @@ from empirical.measure.effort import Effort
 from empirical.measure.gradients import sequence_gradients
 from empirical.measure.landscape import Landscape
 from empirical.measure.line_search import LineSearch, search_line
-from empirical.measure.one_step import OneStepTruth, measure_one_step
+from empirical.measure.one_step import measure_one_step
 from empirical.measure.orientation import Orientation, orient
 from empirical.measure.prediction import (
     MeanField,
@@ -25,6 +25,7 @@ from empirical.measure.prediction import (
     predict_mean_field,
 )
 from empirical.measure.statistics import PoolStatistics, pool_statistics
+from empirical.measure.truth import OneStepTruth
 
 T = TypeVar("T")
 

@@ -10,9 +10,10 @@ from empirical.measure.curvature import Surroundings, surroundings_of
 from empirical.measure.effort import Effort
 from empirical.measure.gradients import sequence_gradients
 from empirical.measure.line_search import search_line
-from empirical.measure.one_step import OneStepTruth, measure_one_step
+from empirical.measure.one_step import measure_one_step
 from empirical.measure.prediction import gather_statistics, predict_cell
 from empirical.measure.statistics import pool_statistics
+from empirical.measure.truth import OneStepTruth
 from empirical.train.optimizers import softsign
 from tests.measure.conftest import quadratic_landscape
 
