@@ -6,13 +6,28 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empirical.errors import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# Beyond this, products with a gradient leave float32 and torch raises an error of its own.
+LARGEST = 1e30
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class FrozenModel(BaseModel):
+    """The base of every configuration: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def checked(

@@ -2,22 +2,41 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-# Beyond this, products with a gradient leave float32 and torch raises an error of its own.
-LARGEST = 1e30
+from empirical.settings import (
+    LARGEST,
+    DecayRate,
+    FrozenModel,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+from empirical.train.optimizer_configuration import (
+    AdamWConfig,
+    OptimizerConfig,
+    SGDConfig,
+    SignSGDConfig,
+    SoftSignSGDConfig,
+)
 
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
-DecayRate = Annotated[float, Field(ge=0, lt=1)]
-
-
-class FrozenModel(BaseModel):
-    """The base of every configuration: frozen, and closed to keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = [
+    "LARGEST",
+    "AdamWConfig",
+    "DecayRate",
+    "FrozenModel",
+    "NetworkConfig",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "OptimizerConfig",
+    "PositiveFloat",
+    "PositiveInt",
+    "SGDConfig",
+    "SignSGDConfig",
+    "SoftSignSGDConfig",
+    "TrainConfig",
+]
 
 
 class NetworkConfig(FrozenModel):
@@ -42,44 +61,6 @@ class NetworkConfig(FrozenModel):
                 f"width ({', '.join(map(str, divisors))})"
             )
         return self
-
-
-class AdamWConfig(FrozenModel):
-    """torch's AdamW; epsilon is added outside the root: m / (√v + epsilon)."""
-
-    name: Literal["adamw"] = "adamw"
-    first_decay: DecayRate = 0.9
-    second_decay: DecayRate = 0.95
-    epsilon: NonNegativeFloat = 1e-8
-    weight_decay: NonNegativeFloat = 0.0
-
-
-class SGDConfig(FrozenModel):
-    """torch's SGD; momentum 0 is plain gradient descent on the batch."""
-
-    name: Literal["sgd"] = "sgd"
-    momentum: DecayRate = 0.0
-    weight_decay: NonNegativeFloat = 0.0
-
-
-class SignSGDConfig(FrozenModel):
-    """The sign of the batch gradient: SoftSignSGD at epsilon 0."""
-
-    name: Literal["signsgd"] = "signsgd"
-    weight_decay: NonNegativeFloat = 0.0
-
-
-class SoftSignSGDConfig(FrozenModel):
-    """g / √(g² + epsilon²): epsilon is inside the root and has the unit of a gradient."""
-
-    name: Literal["softsignsgd"] = "softsignsgd"
-    epsilon: NonNegativeFloat
-    weight_decay: NonNegativeFloat = 0.0
-
-
-OptimizerConfig = Annotated[
-    AdamWConfig | SGDConfig | SignSGDConfig | SoftSignSGDConfig, Field(discriminator="name")
-]
 
 
 class TrainConfig(FrozenModel):

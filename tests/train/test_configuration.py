@@ -37,7 +37,7 @@ from empirical.train.configuration import (
         (TrainConfig, {"seed": -1}, "greater than or equal to 0"),
         (TrainConfig, {"dtype": "float16"}, "'float32', 'float64' or 'bfloat16'"),
         (TrainConfig, {"heldout_sequences": 1}, "greater than or equal to 2"),
-        (TrainConfig, {"optimizer": {"name": "adam"}}, "'adam' found"),
+        (TrainConfig, {"optimizer": {"name": "adan"}}, "'adan' found"),
         (TrainConfig, {"optimizer": {"epsilon": 0.1}}, "Unable to extract tag"),
         (TrainConfig, {"optimizer": {"name": "sgd", "epsilon": 0.1}}, "Extra inputs"),
         (AdamWConfig, {"second_decay": 1.0}, "less than 1"),
