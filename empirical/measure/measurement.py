@@ -16,7 +16,7 @@ from empirical.measure.functional import BatchLoss, ModelLoss
 from empirical.measure.groups import WHOLE, Grouping, by_module, groups_of
 from empirical.measure.noise_report import GroupNoise, group_noise, inverse, preconditioner
 from empirical.measure.posing import pose_problem
-from empirical.measure.spread import Spread, measure_spread
+from empirical.measure.spread import Spread, SpreadPass, measure_spread
 from empirical.measure.statistics import HEAVY
 from empirical.measure.tails import Tails, tails_of
 from empirical.measure.weighting import Weighing
@@ -87,6 +87,7 @@ def measure(
     chunk: int = 32,
     max_memory: int | None = DEFAULT_MEMORY,
     seed: int = 0,
+    one_pass: SpreadPass = measure_spread,
 ) -> Measurement:
     """Measure a model, or a loss, at its present parameters.
 
@@ -116,6 +117,7 @@ def measure(
         chunk: samples per forward pass.
         max_memory: bytes for the deviations before they go to disk.
         seed: of every random choice.
+        one_pass: how the pass over the pool is made; `distributed` shares it among processes.
 
     Raises:
         UsageError: see `posing.pose_problem`; too few samples; options out of range.
@@ -143,7 +145,7 @@ def measure(
             "interval: give more samples, smaller micro-batches or more blocks"
         )
     found = groups_of(problem, groups)
-    spread = measure_spread(
+    spread = one_pass(
         problem,
         found,
         blocks=blocks,

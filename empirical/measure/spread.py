@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -58,6 +59,21 @@ class Spread:
     def block_size(self) -> float:
         """b, samples per block."""
         return self.samples / len(self.blocks)
+
+
+class SpreadPass(Protocol):
+    """One pass over a pool, as `measure_spread` makes it."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        groups: tuple[Group, ...],
+        *,
+        blocks: int,
+        micro_batch: int,
+        max_memory: int | None,
+        rng: torch.Generator,
+    ) -> Spread: ...
 
 
 def measure_spread(

@@ -1,4 +1,4 @@
-"""The one-step truth as a record: eta* = E[u]^T g / E[u^T H u] of real batches, and its interval."""
+"""The one-step truth as a record: eta* = E[u]^T g / E[u^T H u] of real batches, and interval."""
 
 from __future__ import annotations
 
