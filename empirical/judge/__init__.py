@@ -1,0 +1,1 @@
+"""Whole training runs judged: tables of runs, the optimum of a grid with its interval."""

@@ -1,0 +1,72 @@
+"""Loss, curvature and the cost of a wrong factor at the minimum of a local fit."""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+import numpy as np
+
+from empirical.judge.grid_losses import GridLosses
+from empirical.judge.noise_level import NoiseLevel
+from empirical.judge.optimum_quadratic import LocalFit, derivative_rows
+from empirical.judge.optimum_record import Regret
+from scaling_theory.estimate import Estimate
+
+FACTORS = (0.25, 0.5, 2.0, 4.0)
+
+
+def at_minimum(fit: LocalFit, place: float, samples: int) -> tuple[Estimate, Estimate]:
+    """Loss and second derivative at ln eta = place, nats.
+
+    The minimum moves with the coefficients, d t* = -slope row . d coefficients / L''; the slope
+    there is zero, so that this reaches the second derivative and not the loss.
+    """
+    t = np.array([place - fit.centre])
+    mean, covariance = _average(fit)
+    value, slope, second, third = (derivative_rows(t, order)[0] for order in range(4))
+    loss, curvature = float(value @ mean), float(second @ mean)
+    moved = second - float(third @ mean) / curvature * slope if curvature > 0 else second
+    return (
+        Estimate(loss, sqrt(float(value @ covariance @ value)), samples),
+        Estimate(curvature, sqrt(float(moved @ covariance @ moved)), samples),
+    )
+
+
+def regrets(
+    fit: LocalFit, grid: GridLosses, noise: NoiseLevel, place: float, samples: int
+) -> tuple[Regret, ...]:
+    """Cost of each of `FACTORS`: by the fit within its window, by chords of the measured losses
+    beyond it, unknown beyond the grid.
+    """
+    mean, covariance = _average(fit)
+    here = place - fit.centre
+    value, slope, second = (derivative_rows(np.array([here]), order)[0] for order in range(3))
+    curvature = float(second @ mean)
+    found = []
+    for factor in FACTORS:
+        there = place + log(factor)
+        if there >= grid.first_divergent:
+            found.append(Regret(factor, None, True))
+        elif fit.places[0] <= there <= fit.places[-1]:
+            t = np.array([there - fit.centre])
+            away, slope_away = derivative_rows(t, 0)[0], derivative_rows(t, 1)[0]
+            change = away - value - float(slope_away @ mean) / curvature * slope
+            error = sqrt(float(change @ covariance @ change))
+            cost = Estimate(float((away - value) @ mean), error, samples)
+            found.append(Regret(factor, cost, False))
+        elif grid.x[0] <= there <= grid.x[-1]:
+            share = np.array([np.interp(there, grid.x, unit) for unit in np.eye(len(grid.x))])
+            variance = noise.standard_deviation**2 * share @ grid.relative_covariance @ share
+            variance += value @ covariance @ value
+            cost = Estimate(float(share @ grid.loss - value @ mean), sqrt(float(variance)), samples)
+            found.append(Regret(factor, cost, False))
+        else:
+            found.append(Regret(factor, None, False))
+    return tuple(found)
+
+
+def _average(fit: LocalFit) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the coefficients over the plausible noise levels, [7], [7, 7]."""
+    mean = fit.means.mean(axis=0)
+    away = fit.means - mean
+    return mean, fit.covariances.mean(axis=0) + away.T @ away / len(away)
