@@ -14,7 +14,7 @@ from scaling_theory.errors import InputError
 from scaling_theory.fitted_law import FittedLaw
 
 SCHEMA = "scaling-theory/law"
-VERSION = 1
+VERSION = 2
 AGAIN = "write it with: scaling-theory fit"
 
 
@@ -27,6 +27,11 @@ def write_law(path: Path, law: FittedLaw) -> None:
         "parameters": law.parameters,
         "covariance": law.covariance.tolist(),
         "held_fixed": law.held_fixed,
+        "scatter": law.scatter,
+        "covariates": {
+            name: {"reference": value, "span": list(law.spans[name])}
+            for name, value in law.references.items()
+        },
         "domain": {
             "batch_size": [law.smallest, law.largest],
             "unit": law.unit,
@@ -56,6 +61,7 @@ def read_law(path: Path) -> FittedLaw:
 def _law(record: dict[str, Any]) -> FittedLaw:
     domain = record["domain"]
     smallest, largest = map(float, domain["batch_size"])
+    covariates = record["covariates"]
     values = {name: float(value) for name, value in record["parameters"].items()}
     return FittedLaw(
         form=record["name"],
@@ -67,4 +73,12 @@ def _law(record: dict[str, Any]) -> FittedLaw:
         unit=domain["unit"],
         sequence_length=domain["sequence_length"],
         data_sha256=str(record["data_sha256"]),
+        references={name: float(each["reference"]) for name, each in covariates.items()},
+        spans={name: _span(each["span"]) for name, each in covariates.items()},
+        scatter=float(record["scatter"]),
     )
+
+
+def _span(ends: list[float]) -> tuple[float, float]:
+    low, high = map(float, ends)
+    return low, high

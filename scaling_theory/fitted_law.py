@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import isfinite, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp, isfinite, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling_theory.canonical import CanonicalLaw
-from scaling_theory.errors import InputError, require_positive
+from scaling_theory.errors import InputError, require_not_negative, require_positive
 from scaling_theory.estimate import Estimate
-from scaling_theory.transfer.curves import linear_saturating, surge_curve
+from scaling_theory.laws.form import LawForm
+from scaling_theory.laws.table import LAW_FORMS
 from scaling_theory.transfer.situation import HOLDS, Hold
 from scaling_theory.units import UNITS, BatchSize, Unit
 
+__all__ = ["LAW_FORMS", "FittedLaw", "LawForm"]
 
-@dataclass(frozen=True)
-class LawForm:
-    """A shape of eta*(B). parameters: names in order; learning_rate(B, *parameters)."""
-
-    name: str
-    formula: str
-    source: str
-    parameters: tuple[str, ...]
-    learning_rate: Callable[..., float]
-
-
-LAW_FORMS: dict[str, LawForm] = {
-    form.name: form
-    for form in (
-        LawForm(
-            "power",
-            "eta = eta_one B^exponent",
-            "no theory: orientation",
-            ("eta_one", "exponent"),
-            lambda B, eta_one, exponent: float(eta_one * B**exponent),
-        ),
-        LawForm(
-            "linear saturating",
-            "eta = eta_infinity / (1 + noise_batch/B)",
-            "arXiv 1812.06162 section 2.2",
-            ("eta_infinity", "noise_batch"),
-            lambda B, eta, noise: float(eta * linear_saturating(B, noise)),
-        ),
-        LawForm(
-            "surge",
-            "eta = 2 eta_peak / (sqrt(peak_batch/B) + sqrt(B/peak_batch))",
-            "arXiv 2405.14578, theorem 3",
-            ("eta_peak", "peak_batch"),
-            lambda B, eta, peak: float(eta * surge_curve(B, peak)),
-        ),
-        LawForm(
-            "canonical",
-            "eta = eta_infinity sqrt(1 + saturation_batch/B) / (1 + noise_batch/B)",
-            "kexue.fm/archives/10563 section 2.5; own derivation of this form",
-            ("eta_infinity", "noise_batch", "saturation_batch"),
-            lambda B, eta, noise, k: CanonicalLaw(eta, noise, k).learning_rate(B),
-        ),
-    )
-}
+NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
 class FittedLaw:
     """A law form with fitted parameters.
 
-    form: key of LAW_FORMS. parameters: by name, in the form's order. covariance: in the
-    same order, [k, k]. held_fixed: what the fitted runs had in common. smallest, largest:
-    batch sizes fitted, in `unit`. sequence_length: tokens per sequence, None where unknown.
-    data_sha256: of
-    the table that was fitted.
+    form: key of LAW_FORMS. parameters: by name, in the form's order, each where every covariate
+        has its reference value; then, in any order, "<parameter> <covariate>": the power with
+        which that parameter goes with that covariate (added to an exponent: per unit of its
+        logarithm). covariance: in the same order, [k, k].
+    held_fixed: what the fitted runs had in common. smallest, largest: batch sizes fitted, in
+        `unit`. sequence_length: tokens per sequence, None where unknown.
+    data_sha256: of the table that was fitted.
+    references: of every covariate, in its own unit. spans: its smallest and largest fitted value.
+    scatter: standard deviation of ln eta* of single optima around the law, beside its own error.
     """
 
     form: str
@@ -83,24 +45,33 @@ class FittedLaw:
     unit: Unit
     sequence_length: int | None
     data_sha256: str
+    references: dict[str, float] = field(default_factory=dict)
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)
+    scatter: float = 0.0
 
     def __post_init__(self) -> None:
         if self.form not in LAW_FORMS:
             known = ", ".join(LAW_FORMS)
             raise InputError(f"law is '{self.form}'; one of {known} is wanted")
         wanted = LAW_FORMS[self.form].parameters
-        if tuple(self.parameters) != wanted:
+        if tuple(self.parameters)[: len(wanted)] != wanted:
             came = ", ".join(self.parameters)
             raise InputError(f"parameters are {came}; {', '.join(wanted)} in this order are wanted")
+        for name in tuple(self.parameters)[len(wanted) :]:
+            parameter, _, covariate = name.partition(" ")
+            if parameter not in wanted or covariate not in self.references:
+                raise InputError(
+                    f"'{name}' is neither a parameter of '{self.form}' nor one with a covariate "
+                    "that has a reference: fit again"
+                )
         if not all(isfinite(value) for value in self.parameters.values()):
             raise InputError("a parameter is not a finite number: fit again")
-        if self.covariance.shape != (len(wanted),) * 2 or not np.isfinite(self.covariance).all():
-            raise InputError(f"covariance has shape {self.covariance.shape}; one row per parameter")
-        # Scaled to correlations first: parameters differ by many orders of magnitude.
-        scale = np.sqrt(np.abs(np.diag(self.covariance)))
-        scale[scale == 0] = 1.0
-        if np.linalg.eigvalsh(self.covariance / np.outer(scale, scale))[0] < -1e-6:
-            raise InputError("covariance is not positive semidefinite: fit again")
+        for name, value in self.references.items():
+            require_positive(value, f"reference of {name}", "fit again")
+            if name not in self.spans:
+                raise InputError(f"{name} has a reference and no span: fit again")
+        require_not_negative(self.scatter, "scatter of the law", "fit again")
+        self._check_covariance()
         if self.held_fixed not in HOLDS:
             raise InputError(f"held_fixed is '{self.held_fixed}'; one of {', '.join(HOLDS)} wanted")
         if self.unit not in UNITS:
@@ -111,32 +82,98 @@ class FittedLaw:
                 f"the law's batches are {self.smallest:g} to {self.largest:g}; ascending"
             )
 
+    def _check_covariance(self) -> None:
+        wanted = (len(self.parameters),) * 2
+        if self.covariance.shape != wanted or not np.isfinite(self.covariance).all():
+            raise InputError(f"covariance has shape {self.covariance.shape}; one row per parameter")
+        # Scaled to correlations first: parameters differ by many orders of magnitude.
+        scale = np.sqrt(np.abs(np.diag(self.covariance)))
+        scale[scale == 0] = 1.0
+        if np.linalg.eigvalsh(self.covariance / np.outer(scale, scale))[0] < -1e-6:
+            raise InputError("covariance is not positive semidefinite: fit again")
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """What must be known of a run besides its batch size, such as n_params and tokens."""
+        return (*self.references, *(("epsilon",) if LAW_FORMS[self.form].epsilon else ()))
+
     def in_unit(self, batch: BatchSize) -> float:
         """`batch` in the law's unit; `UnitError` where it has no such measure."""
         reference = BatchSize(1.0, self.unit, self.sequence_length)
         return batch.over(reference)
 
-    def learning_rate(self, batch_size: float) -> Estimate:
-        """eta*(B), B in `unit`, with the standard error of the fit (delta method)."""
+    def learning_rate(self, batch_size: float, at: Mapping[str, float] | None = None) -> Estimate:
+        """eta*(B), B in `unit`, with the standard error of the fit (delta method).
+
+        at: the covariates of the run. Raises `InputError` unless they are those of the law.
+        """
         require_positive(batch_size, "batch size", "give it with its unit")
-        form = LAW_FORMS[self.form]
-        values = [self.parameters[name] for name in form.parameters]
-        value = form.learning_rate(batch_size, *values)
+        known = self._checked(at or {})
+        values = np.array(list(self.parameters.values()))
+        value = self._rate(batch_size, values, known)
         if not (isfinite(value) and value > 0):
             raise InputError(f"the law gives {value:g} at batch size {batch_size:g}: fit it again")
         slopes = np.zeros(len(values))
         for i, parameter in enumerate(values):
             # Central differences: relative error of the order 1e-8, far below any fit's own.
             step = 1e-4 * abs(parameter) or 1e-8
-            above = form.learning_rate(batch_size, *values[:i], parameter + step, *values[i + 1 :])
-            below = form.learning_rate(batch_size, *values[:i], parameter - step, *values[i + 1 :])
+            shift = np.zeros(len(values))
+            shift[i] = step
+            above, below = (self._rate(batch_size, values + s, known) for s in (shift, -shift))
             slopes[i] = (above - below) / (2 * step)
         variance = float(slopes @ self.covariance @ slopes)
         return Estimate(value, sqrt(max(variance, 0.0)), 0)
 
-    def outside(self, batch_size: float) -> str:
+    def interval(
+        self, batch_size: float, at: Mapping[str, float] | None = None
+    ) -> tuple[float, float]:
+        """95 % of where a run's optimum lies: the fit's error and the scatter, in logarithms."""
+        found = self.learning_rate(batch_size, at)
+        half = NORMAL_95 * sqrt((found.standard_error / found.value) ** 2 + self.scatter**2)
+        return exp(log(found.value) - half), exp(log(found.value) + half)
+
+    def outside(self, batch_size: float, at: Mapping[str, float] | None = None) -> str:
         """Empty inside the fitted range, else a sentence that says how far outside."""
-        if self.smallest <= batch_size <= self.largest:
-            return ""
-        span = f"{self.smallest:g} to {self.largest:g}"
-        return f"batch size {batch_size:g} {self.unit} is outside the fitted {span}: extrapolated"
+        beyond = [
+            f"{name} {value:g} is outside the fitted {low:g} to {high:g}"
+            for name, value in (at or {}).items()
+            for low, high in [self.spans.get(name, (value, value))]
+            # A tenth of a percent: totals of tokens are never exactly round.
+            if not 0.999 * low <= value <= 1.001 * high
+        ]
+        if not self.smallest <= batch_size <= self.largest:
+            span = f"{self.smallest:g} to {self.largest:g}"
+            beyond.insert(0, f"batch size {batch_size:g} {self.unit} is outside the fitted {span}")
+        return f"{'; '.join(beyond)}: extrapolated" if beyond else ""
+
+    def _checked(self, at: Mapping[str, float]) -> dict[str, float]:
+        missing = [name for name in self.covariates if name not in at]
+        unknown = [name for name in at if name not in self.covariates]
+        if missing or unknown:
+            wanted = ", ".join(self.covariates) or "nothing"
+            came = ", ".join(at) or "nothing"
+            raise InputError(
+                f"the law depends on {wanted} beside the batch size and {came} came: "
+                "state each as --at NAME=VALUE"
+            )
+        for name, value in at.items():
+            check = require_not_negative if name == "epsilon" else require_positive
+            check(value, name, "give the run's own")
+        return dict(at)
+
+    def _rate(
+        self, batch_size: float, values: NDArray[np.float64], at: Mapping[str, float]
+    ) -> float:
+        form = LAW_FORMS[self.form]
+        arguments = dict(zip(form.parameters, values, strict=False))
+        for name, power in zip(self.parameters, values, strict=True):
+            parameter, _, covariate = name.partition(" ")
+            if not covariate:
+                continue
+            shift = power * log(at[covariate] / self.references[covariate])
+            if form.term(parameter).positive:
+                arguments[parameter] *= exp(shift)
+            else:
+                arguments[parameter] += shift
+        extra = [at["epsilon"]] if form.epsilon else []
+        return float(form.learning_rate(batch_size, *arguments.values(), *extra))

@@ -165,6 +165,10 @@ LAW_BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
     "no domain": lambda r: r.pop("domain"),
     "domain upside down": lambda r: r["domain"].update(batch_size=[10, 1]),
     "unknown unit": lambda r: r["domain"].update(unit="kg"),
+    "no scatter": lambda r: r.pop("scatter"),
+    "negative scatter": lambda r: r.update(scatter=-1.0),
+    "covariate without a span": lambda r: r.update(covariates={"tokens": {"reference": 1e9}}),
+    "power of nothing": lambda r: r["parameters"].update({"noise_batch tokens": 0.5}),
 }
 
 
@@ -187,12 +191,18 @@ def test_error_of_a_law_is_that_of_its_parameters(form: Any) -> None:
         "linear saturating": [2e-3, 60.0],
         "surge": [2e-3, 80.0],
         "canonical": [2e-3, 50.0, 300.0],
+        "constant": [1e-3],
+        "linear": [1e-5],
+        "square root": [1e-4],
+        "square root saturating": [2e-3, 100.0],
+        "saturating": [2e-3, 60.0, 0.7],
+        "canonical epsilon": [2e-3, 50.0, 300.0, 1e-4],
+        "two groups": [2e-3, 0.3, 20.0, 2000.0, 0.5],
+        "two slopes": [2e-3, 100.0, 0.8, 0.3],
+        "noise and curvature": [2e-5, 2e-3, 100.0],
     }[form.name]
-    root = (
-        0.01
-        * np.diag(middle)
-        @ np.array([[1.0, 0, 0], [0.5, 1, 0], [0, 0.3, 1]])[: len(middle), : len(middle)]
-    )
+    mixing = np.eye(len(middle)) + 0.4 * np.eye(len(middle), k=-1)
+    root = 0.01 * np.diag(middle) @ mixing
     law = replace(
         LAW,
         form=form.name,
@@ -201,10 +211,11 @@ def test_error_of_a_law_is_that_of_its_parameters(form: Any) -> None:
     )
     rng = np.random.default_rng(11)
     draws = np.array(middle) + rng.standard_normal((20_000, len(middle))) @ root.T
-    values = [form.learning_rate(32.0, *row) for row in draws]
+    at = {"epsilon": 2e-4} if form.epsilon else {}
+    values = form.learning_rate(32.0, *draws.T, *at.values())
     # The error of a standard deviation of n draws is 1/sqrt(2n) = 0.5 %; curvature of the laws
     # over 1 % steps adds of the order of 1e-4. Four standard errors.
-    assert law.learning_rate(32.0).standard_error == pytest.approx(np.std(values), rel=0.021)
+    assert law.learning_rate(32.0, at).standard_error == pytest.approx(np.std(values), rel=0.021)
 
 
 def test_law_speaks_in_its_own_unit() -> None:
