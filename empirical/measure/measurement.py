@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -16,7 +16,7 @@ from empirical.measure.functional import BatchLoss, ModelLoss
 from empirical.measure.groups import WHOLE, Grouping, by_module, groups_of
 from empirical.measure.noise_report import GroupNoise, group_noise, inverse, preconditioner
 from empirical.measure.posing import pose_problem
-from empirical.measure.spread import Spread, SpreadPass, measure_spread
+from empirical.measure.spread import Spread, measure_spread
 from empirical.measure.statistics import HEAVY
 from empirical.measure.tails import Tails, tails_of
 from empirical.measure.weighting import Weighing
@@ -87,7 +87,7 @@ def measure(
     chunk: int = 32,
     max_memory: int | None = DEFAULT_MEMORY,
     seed: int = 0,
-    one_pass: SpreadPass = measure_spread,
+    one_pass: Callable[..., Spread] = measure_spread,
 ) -> Measurement:
     """Measure a model, or a loss, at its present parameters.
 
