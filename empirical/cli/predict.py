@@ -24,7 +24,7 @@ Examples:
       --beta1 0.9 --beta2 0.95 --epsilon 1e-8 --weight-decay 0.1
   scaling-theory predict --from-lr 3e-4 --from-batch-size 64seq --stats runs/stats \\
       --batch-size 0.5Mtok --epsilon 1e-8
-  scaling-theory predict --law law.json --batch-size 512seq --json
+  scaling-theory predict --law law.json --batch-size 512seq --at tokens=2e10 --at n_params=3e8
 """
 
 
@@ -54,6 +54,12 @@ def predict(
         Path | None, typer.Option(metavar="DIR", help="measured statistics of a checkpoint")
     ] = None,
     law: Annotated[Path | None, typer.Option(metavar="FILE", help="fitted law, law.json")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="of the run, for a law of n_params, tokens...; repeatable"
+        ),
+    ] = None,
     hold: Annotated[
         str | None,
         typer.Option(metavar="tokens|steps|one-step", help="what is kept; unstated: each is shown"),
@@ -112,6 +118,7 @@ def predict(
             sequence_length=seq_len,
             statistics=stats,
             law=law,
+            at=at or (),
             epsilon=epsilon,
             recipe=Recipe(kind, beta1, beta2, from_epsilon, weight_decay, warmup_steps),
             hold=hold,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -28,6 +28,7 @@ class Question:
     sequence_length: int | None = None
     statistics: Path | None = None
     law: Path | None = None
+    at: Sequence[str] = ()
     epsilon: float | None = None
     recipe: Recipe = field(default_factory=Recipe)
     hold: str | None = None
@@ -54,6 +55,7 @@ class Inputs:
     facts: Facts
     statistics: SavedStatistics | None
     law: FittedLaw | None
+    at: Mapping[str, float]
 
     def amount(self, batch: BatchSize) -> float:
         """`batch` in `unit`; `UnitError` where it has no such measure."""
@@ -137,6 +139,7 @@ def check_question(question: Question) -> Inputs:
         facts=Facts(),
         statistics=saved,
         law=law,
+        at=_run_described(question, law),
     )
     for batch in (*targets, *filter(None, [tuned_batch])):
         if saved is not None and batch.unit == "bare":
@@ -149,6 +152,24 @@ def check_question(question: Question) -> Inputs:
         if law is not None:
             law.in_unit(batch)
     return replace(inputs, facts=_facts(question, inputs))
+
+
+def _run_described(question: Question, law: FittedLaw | None) -> dict[str, float]:
+    """The run's covariates for a fitted law, from --at and --epsilon."""
+    if question.at and law is None:
+        raise UsageError("--at describes a run to a fitted law: add --law FILE, or leave it out")
+    found: dict[str, float] = {}
+    for text in question.at:
+        name, _, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError as error:
+            raise UsageError(
+                f"--at is '{text}'; NAME=VALUE is wanted, such as --at tokens=2e10"
+            ) from error
+    if law is not None and "epsilon" in law.covariates and question.epsilon is not None:
+        found.setdefault("epsilon", question.epsilon)
+    return found
 
 
 def _sequence_length(

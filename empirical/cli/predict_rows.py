@@ -79,12 +79,13 @@ def law_row(inputs: Inputs, target: BatchSize) -> dict[str, Any]:
     law = inputs.law
     assert law is not None
     batch = law.in_unit(target)
-    rate = law.learning_rate(batch)
+    rate = law.learning_rate(batch, inputs.at)
     carried = None
     if inputs.tuned_batch is not None and inputs.learning_rate is not None:
-        tuned = law.learning_rate(law.in_unit(inputs.tuned_batch))
+        tuned = law.learning_rate(law.in_unit(inputs.tuned_batch), inputs.at)
         carried = inputs.learning_rate * rate.value / tuned.value
-    outside = [law.outside(law.in_unit(b)) for b in (target, inputs.tuned_batch) if b is not None]
+    asked = [batch for batch in (target, inputs.tuned_batch) if batch is not None]
+    outside = [law.outside(law.in_unit(batch), inputs.at) for batch in asked]
     form = LAW_FORMS[law.form]
     return {
         "name": law.form,
@@ -93,7 +94,9 @@ def law_row(inputs: Inputs, target: BatchSize) -> dict[str, Any]:
         "held_fixed": law.held_fixed,
         "learning_rate": rate.value,
         "standard_error": rate.standard_error,
-        "interval95": list(rate.interval()),
+        "interval95": list(law.interval(batch, inputs.at)),
+        "scatter": law.scatter,
+        "at": dict(inputs.at),
         "carried_from_tuned_point": carried,
         "outside": [sentence for sentence in outside if sentence],
     }
