@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 
-from empirical.train.configuration import (
+from empirical.train.optimizer_configuration import (
+    AdamConfig,
     AdamWConfig,
     OptimizerConfig,
     SGDConfig,
     SignSGDConfig,
+    SignumConfig,
     SoftSignSGDConfig,
 )
-from empirical.train.optimizers import SoftSignSGD, build_optimizer, softsign
+from empirical.train.optimizers import SignSGD, SoftSignSGD, build_optimizer, softsign
 from scaling_theory.updates import UPDATE_RULES
 
 Array = NDArray[np.float64]
@@ -26,12 +28,15 @@ STEPS = 6
 CASES: dict[str, OptimizerConfig] = {
     "adamw": AdamWConfig(),
     "adamw-decay": AdamWConfig(first_decay=0.8, second_decay=0.9, epsilon=0.3, weight_decay=0.5),
+    "adam-decay": AdamConfig(first_decay=0.8, second_decay=0.9, epsilon=0.3, weight_decay=0.5),
     "sgd": SGDConfig(),
     "sgd-momentum-decay": SGDConfig(momentum=0.7, weight_decay=0.5),
     "signsgd": SignSGDConfig(),
     "signsgd-decay": SignSGDConfig(weight_decay=0.5),
+    "signum-decay": SignumConfig(momentum=0.7, weight_decay=0.5),
     "softsignsgd": SoftSignSGDConfig(epsilon=0.7),
     "softsignsgd-decay": SoftSignSGDConfig(epsilon=0.7, weight_decay=0.5),
+    "softsignsgd-average": SoftSignSGDConfig(epsilon=0.7, first_decay=0.6),
     "softsignsgd-0": SoftSignSGDConfig(epsilon=0),
 }
 
@@ -47,8 +52,11 @@ def _reference(config: OptimizerConfig, x: float) -> float:
     for step in range(1, STEPS + 1):
         g = _gradient(step, x)
         match config:
-            case AdamWConfig():
-                x -= LEARNING_RATE * config.weight_decay * x
+            case AdamWConfig() | AdamConfig():
+                if isinstance(config, AdamWConfig):
+                    x -= LEARNING_RATE * config.weight_decay * x
+                else:
+                    g += config.weight_decay * x
                 first = config.first_decay * first + (1 - config.first_decay) * g
                 second = config.second_decay * second + (1 - config.second_decay) * g**2
                 mean = first / (1 - config.first_decay**step)
@@ -60,9 +68,15 @@ def _reference(config: OptimizerConfig, x: float) -> float:
             case SignSGDConfig():
                 x -= LEARNING_RATE * config.weight_decay * x
                 x -= LEARNING_RATE * math.copysign(g != 0, g)
-            case SoftSignSGDConfig():
+            case SignumConfig():
+                first = config.momentum * first + (1 - config.momentum) * g
                 x -= LEARNING_RATE * config.weight_decay * x
-                x -= LEARNING_RATE * (g / math.sqrt(g**2 + config.epsilon**2) if g else 0.0)
+                x -= LEARNING_RATE * math.copysign(first != 0, first)
+            case SoftSignSGDConfig():
+                first = config.first_decay * first + (1 - config.first_decay) * g
+                mean = first / (1 - config.first_decay**step)
+                x -= LEARNING_RATE * config.weight_decay * x
+                x -= LEARNING_RATE * (mean / math.hypot(mean, config.epsilon) if mean else 0.0)
     return x
 
 
@@ -158,11 +172,38 @@ def test_softsignsgd_is_an_optimizer_of_torch() -> None:
     assert [(group["lr"], group["eps"]) for group in copy.param_groups] == [(0.1, 0.0), (0.5, 1.0)]
 
 
+def test_signum_is_the_softsign_of_the_average_at_epsilon_0() -> None:
+    """Another route: SignSGD with momentum against SoftSignSGD, whose unbiasing has no sign."""
+    one, other = Parameter(torch.ones(9)), Parameter(torch.ones(9))
+    signum = SignSGD([one], lr=0.1, momentum=0.9)
+    soft = SoftSignSGD([other], lr=0.1, eps=0.0, first_decay=0.9)
+    for step in range(5):
+        one.grad = other.grad = torch.linspace(-1, 1, 9) * math.cos(2 * step)
+        signum.step()
+        soft.step()
+    assert torch.equal(one, other)
+
+
+def test_a_sparse_gradient_is_refused() -> None:
+    """Closed form: it is named, with what to do."""
+    embedding = torch.nn.Embedding(4, 2, sparse=True)
+    torch.autograd.backward(embedding(torch.tensor([1])).sum())
+    with pytest.raises(ValueError, match="sparse or complex gradient for SignSGD"):
+        SignSGD(embedding.parameters(), lr=0.1).step()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, math.nan])
+def test_decays_out_of_range_are_refused(value: float) -> None:
+    """Closed form: an average keeps a share in [0, 1) of its past."""
+    with pytest.raises(ValueError, match=f"momentum={value}; wanted at least 0 and below 1"):
+        SignSGD([Parameter(torch.ones(1))], lr=0.1, momentum=value)
+
+
 @pytest.mark.parametrize("option", ["lr", "eps", "weight_decay"])
 @pytest.mark.parametrize("value", [-1.0, math.nan])
 def test_options_out_of_range_are_refused(option: str, value: float) -> None:
     """Closed form: a negative or undefined option is named, of any group."""
-    options = {"lr": 0.1, "eps": 0.1, "weight_decay": 0.1}
+    options: dict[str, Any] = {"lr": 0.1, "eps": 0.1, "weight_decay": 0.1}
     with pytest.raises(ValueError, match=f"{option}={value}"):
         SoftSignSGD([Parameter(torch.ones(1))], **(options | {option: value}))
     with pytest.raises(ValueError, match=f"{option}={value}"):
