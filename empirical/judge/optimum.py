@@ -7,7 +7,7 @@ below them, and are never fitted.
 
 from __future__ import annotations
 
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike
 
 from empirical.errors import UsageError
 from empirical.judge.grid_losses import GridLosses, grid_losses
+from empirical.judge.misfit import lone_noise, pooled_repetitions
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum_bounds import order_bounds
 from empirical.judge.optimum_cost import at_minimum, regrets
-from empirical.judge.optimum_quadratic import crossing, fit_local, local_residual
+from empirical.judge.optimum_quadratic import crossing, fit_local, local_problem, misfit_of, nearest
 from empirical.judge.optimum_record import Optimum, Regret, Status
 from scaling_theory.estimate import Estimate
 
@@ -27,8 +28,8 @@ METHODS: tuple[Method, ...] = get_args(Method)
 INTERVAL_WIDTH = 3.92
 """Width of a 95 % interval of a normal, in standard errors."""
 
-RESOLUTION = 6e-8
-"""Relative rounding of a loss kept in 32 bits: below it differences of losses mean nothing."""
+ENOUGH = 4
+"""Degrees of freedom from repetitions that tell the noise level by themselves."""
 
 
 def find_optimum(
@@ -49,8 +50,8 @@ def find_optimum(
         seeds: [runs]; runs of one seed see the same batches and are compared with each other.
         censored: [runs], true where a run diverged.
         noise: standard deviation of one run's loss, or a `NoiseLevel` pooled from other grids.
-            None: from repetitions where there are at least 4 degrees of freedom, else from what
-            a local polynomial leaves over as well, which is conservative.
+            None: from repetitions where they leave at least 4 degrees of freedom, else from
+            them, from the misfit of the curve and from a usual ratio of noise to curvature.
         method: "quadratic": see `optimum_quadratic`.
         rng: not needed by this method, whose intervals are in closed form.
 
@@ -80,18 +81,11 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
         return noise
     if noise is not None:
         return known_noise(noise)
-    squares, freedom = grid.replicates.sum_of_squares, grid.replicates.degrees_of_freedom
-    source = "repetitions"
-    if freedom < 4 and len(grid.x):
-        # A cubic follows the asymmetry; where it leaves too little over, a parabola has to do.
-        cubic = local_residual(grid, 3)
-        rest = cubic if cubic.degrees_of_freedom >= 3 else local_residual(grid, 2)
-        squares, freedom = squares + rest.sum_of_squares, freedom + rest.degrees_of_freedom
-        source = "repetitions and misfit" if grid.replicates.degrees_of_freedom else "misfit"
-    if freedom < 1:
-        return None
-    least = RESOLUTION * float(np.abs(grid.loss).max()) + 1e-6 * float(np.ptp(grid.loss))
-    return NoiseLevel(max(sqrt(squares / freedom), least, 1e-300), freedom, source)
+    repeated = grid.replicates
+    if repeated.degrees_of_freedom >= ENOUGH and repeated.sum_of_squares > 0:
+        return pooled_repetitions([repeated])
+    problem = local_problem(grid, nearest(grid, 7)) if len(grid.x) >= 4 else None
+    return None if problem is None else lone_noise(misfit_of(problem), repeated)
 
 
 def _by_quadratic(grid: GridLosses, noise: NoiseLevel, method: Method) -> Optimum:

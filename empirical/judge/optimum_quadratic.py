@@ -29,12 +29,14 @@ import numpy as np
 from scipy.special import ndtr
 
 from empirical.judge.grid_losses import GridLosses
-from empirical.judge.noise_level import NoiseLevel, Residual
+from empirical.judge.misfit import Misfit
+from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum_bounds import TAIL
 
 WINDOW = 1.4
 """Half width in ln(eta): two octaves and rounding. The nearest learning rates always count."""
 
+FEWEST, UNLIKELY = 5, 0.01
 DEGREE = 6
 PLACES = 241
 NOISE_LEVELS = 48
@@ -68,6 +70,7 @@ class LocalFit:
 
     means: [k, 7], covariances: [k, 7, 7], of the coefficients of 1, t, ..., t^6.
     places: ln eta where the slope is judged, [m]; falling: P(slope < 0) there, [m].
+    dropped: learning rates of the window that the shapes do not follow.
     """
 
     centre: float
@@ -75,50 +78,101 @@ class LocalFit:
     covariances: np.ndarray
     places: np.ndarray
     falling: np.ndarray
+    dropped: int
 
 
 def window_of(grid: GridLosses) -> np.ndarray:
-    """Positions of the learning rates that the local fit uses, [n]."""
+    """Positions of the learning rates that the local fit starts from, [n], in order."""
     best = grid.best
     near = np.abs(grid.x - grid.x[best]) <= WINDOW
     near[max(best - 1, 0) : best + 2] = True
     return np.flatnonzero(near)
 
 
-def local_residual(grid: GridLosses, degree: int) -> Residual:
-    """What a free polynomial leaves over in the window, in units of one run's variance."""
+def nearest(grid: GridLosses, count: int = FEWEST) -> np.ndarray:
+    """Positions of the `count` learning rates around the best one, shifted inwards at an edge."""
+    first = min(max(grid.best - count // 2, 0), max(len(grid.x) - count, 0))
+    return np.arange(first, min(first + count, len(grid.x)))
+
+
+@dataclass(frozen=True)
+class LocalProblem:
+    """Least squares in the window, with t = ln eta - ln eta_best.
+
+    t, loss: [n]. weight: inverse covariance of the losses, in units of one run, [n, n].
+    design: [n, 7], of a, b, c and of what r3 ... r6 times c add to their mean.
+    curvature: c. shape_covariance: of the last four coefficients, nats^2, [4, 4].
+    """
+
+    t: np.ndarray
+    loss: np.ndarray
+    weight: np.ndarray
+    design: np.ndarray
+    curvature: float
+    shape_covariance: np.ndarray
+
+
+def local_problem(grid: GridLosses, window: np.ndarray) -> LocalProblem | None:
+    """The window's least squares; None where the loss does not curve upwards there."""
+    if len(window) < 3:
+        return None
+    t, loss = grid.x[window] - grid.x[grid.best], grid.loss[window]
+    weight = np.linalg.inv(grid.relative_covariance[np.ix_(window, window)])
+    design = np.vander(t, DEGREE + 1, increasing=True) @ _TO_POWERS
+    curvature = _curvature(design[:, :3], weight, loss, t)
+    if curvature <= 0:
+        return None
+    return LocalProblem(t, loss, weight, design, curvature, SHAPE_COVARIANCE * curvature**2)
+
+
+def misfit_of(problem: LocalProblem) -> Misfit:
+    """What a parabola leaves over, in combinations whose noise and asymmetry are independent."""
+    whiten = np.linalg.cholesky(problem.weight).T
+    free = np.linalg.qr(whiten @ problem.design[:, :3], mode="complete")[0][:, 3:]
+    shaped = free.T @ whiten @ problem.design[:, 3:]
+    variance, basis = np.linalg.eigh(shaped @ problem.shape_covariance @ shaped.T)
+    values = basis.T @ (free.T @ (whiten @ problem.loss))
+    return Misfit(values, np.clip(variance, 0, None), problem.curvature)
+
+
+def followed_window(grid: GridLosses, noise: NoiseLevel) -> tuple[LocalProblem | None, int]:
+    """The widest window whose losses the family of shapes follows, and how many were dropped.
+
+    While the misfit has probability below `UNLIKELY`, the higher end is dropped: runs become
+    unstable above some learning rate, and the loss jumps there. At least `FEWEST` remain.
+    """
     window = window_of(grid)
-    freedom = len(window) - degree - 1
-    if freedom < 1:
-        return Residual(0.0, 0)
-    t = grid.x[window] - grid.x[grid.best]
-    # L with inverse covariance = L L^T: L^T makes the errors independent and equal.
-    whiten = np.linalg.cholesky(_weight(grid, window)).T
-    design = whiten @ np.vander(t, degree + 1, increasing=True)
-    target = whiten @ grid.loss[window]
-    rest = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
-    return Residual(float(rest @ rest), freedom)
+    for dropped in range(len(window)):
+        problem = local_problem(grid, window)
+        if problem is None or len(window) <= FEWEST:
+            return problem, dropped
+        if misfit_of(problem).likelihood(noise) >= UNLIKELY:
+            return problem, dropped
+        higher_right = grid.loss[window[-1]] >= grid.loss[window[0]]
+        keep_right = window[-1] - grid.best <= 1
+        keep_left = grid.best - window[0] <= 1
+        drop_right = (higher_right and not keep_right) or keep_left
+        window = window[:-1] if drop_right else window[1:]
+    return None, 0
 
 
 def fit_local(grid: GridLosses, noise: NoiseLevel) -> LocalFit | None:
     """The posterior and the sign of the slope; None where the loss does not curve upwards."""
-    window = window_of(grid)
-    if len(window) < 3:
+    problem, dropped = followed_window(grid, noise)
+    if problem is None:
         return None
-    t = grid.x[window] - grid.x[grid.best]
-    weight = _weight(grid, window)
-    design = np.vander(t, DEGREE + 1, increasing=True) @ _TO_POWERS
-    information, pull = design.T @ weight @ design, design.T @ weight @ grid.loss[window]
+    t, design = problem.t, problem.design
+    information = design.T @ problem.weight @ design
+    pull = design.T @ problem.weight @ problem.loss
+    curvature = problem.curvature
     # The size of the asymmetry scales with c, which two more passes settle.
-    curvature = _first_curvature(design[:, :3], weight, grid.loss[window], t)
+    curvature = problem.curvature
     prior = np.zeros_like(information)
     for _ in range(2):
-        if curvature <= 0:
-            return None
         prior[3:, 3:] = _SHAPE_PRECISION * (noise.standard_deviation / curvature) ** 2
         curvature = float(np.linalg.solve(information + prior, pull)[2])
-    if curvature <= 0:
-        return None
+        if curvature <= 0:
+            return None
     prior[3:, 3:] = _SHAPE_PRECISION / curvature**2
     variance = noise.plausible(NOISE_LEVELS)[:, None, None] ** 2
     inverse = np.linalg.inv(information + prior * variance)
@@ -129,7 +183,7 @@ def fit_local(grid: GridLosses, noise: NoiseLevel) -> LocalFit | None:
     spread = np.sqrt(((rows @ covariances) * rows).sum(axis=2))
     falling = ndtr(-(means @ rows.T) / spread).mean(axis=0)
     centre = float(grid.x[grid.best])
-    return LocalFit(centre, means, covariances, centre + places, falling)
+    return LocalFit(centre, means, covariances, centre + places, falling, dropped)
 
 
 def derivative_rows(t: np.ndarray, order: int) -> np.ndarray:
@@ -168,13 +222,7 @@ def _between(x: np.ndarray, falling: np.ndarray, at: int, level: float) -> float
     return float(x[at] + min(max(share, 0.0), 1.0) * (x[at + 1] - x[at]))
 
 
-def _weight(grid: GridLosses, window: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.inv(grid.relative_covariance[np.ix_(window, window)]))
-
-
-def _first_curvature(
-    design: np.ndarray, weight: np.ndarray, loss: np.ndarray, t: np.ndarray
-) -> float:
+def _curvature(design: np.ndarray, weight: np.ndarray, loss: np.ndarray, t: np.ndarray) -> float:
     """c with the mean asymmetry, points weighted less the farther they are from the best."""
     nearness = 1 / np.sqrt(1 + t**4)
     near = weight * np.outer(nearness, nearness)

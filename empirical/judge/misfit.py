@@ -1,0 +1,131 @@
+"""The noise level seen in how far losses lie from a smooth curve, where no run was repeated.
+
+The smooth curve is that of `optimum_quadratic`, whose asymmetry is not known beforehand: of n
+learning rates in the window, three combinations fix the parabola and n - 3 hold noise and
+asymmetry together. In the basis where both are independent, combination i has variance
+sigma^2 + lambda_i, lambda_i from the family of shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, sqrt
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import chdtr, chdtrc, digamma, polygamma
+
+from empirical.errors import UsageError
+from empirical.judge.noise_level import NoiseLevel, Residual
+
+FEWEST_GRIDS = 5
+USUAL_RATIO, WEIGHT_OF_USUAL = 0.1, 2.0
+"""A grid alone hardly tells noise from asymmetry. Prior: sigma about 0.1 c, with the weight of two
+degrees of freedom, which holds 0.05 c to 0.6 c (public sweeps: 0.03 c to 0.3 c)."""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Combinations of losses that a parabola does not fix, in units of one run.
+
+    values: [n - 3], nats. shape_variance: lambda, [n - 3], nats^2. curvature: c, nats.
+    """
+
+    values: np.ndarray
+    shape_variance: np.ndarray
+    curvature: float
+
+    def likelihood(self, noise: NoiseLevel) -> float:
+        """P(chi^2 > sum values^2 / (sigma^2 + lambda)): small where the family does not follow."""
+        total = noise.standard_deviation**2 + self.shape_variance
+        return float(chdtrc(len(self.values), float((self.values**2 / total).sum())))
+
+
+def pooled_misfit(misfits: Sequence[Misfit]) -> NoiseLevel:
+    """One noise level for many grids, from their misfit; see `typical_level`."""
+    return typical_level(misfits, "misfit, pooled over grids")
+
+
+def pooled_repetitions(residuals: Sequence[Residual]) -> NoiseLevel:
+    """One noise level for many grids, from runs that were repeated; see `typical_level`.
+
+    Below 5 grids with repetitions it is s^2 = sum of squares / degrees of freedom over all.
+    """
+    repeated = [each for each in residuals if each.degrees_of_freedom > 0]
+    if len(repeated) < FEWEST_GRIDS:
+        squares = sum(each.sum_of_squares for each in repeated)
+        freedom = sum(each.degrees_of_freedom for each in repeated)
+        if not squares > 0:
+            raise UsageError(
+                "no learning rate was run twice, or the repetitions are copies: give seeds, or "
+                "the noise level itself"
+            )
+        return NoiseLevel(sqrt(squares / freedom), freedom, "repetitions")
+    # Any values with this sum of squares do: without asymmetry only the sum counts.
+    spread = [
+        Misfit(np.full(n, sqrt(each.sum_of_squares / n)), np.zeros(n), 0.0)
+        for each in repeated
+        for n in [each.degrees_of_freedom]
+    ]
+    return typical_level(spread, "repetitions, pooled over grids")
+
+
+def typical_level(misfits: Sequence[Misfit], source: str) -> NoiseLevel:
+    """The noise level of most grids, robust to those that have more or another shape.
+
+    sigma is where the median over grids of P(chi^2_n < sum values^2 / (sigma^2 + lambda)) is one
+    half. Its uncertainty is that of the median, as degrees of freedom 1 / (2 Var ln sigma).
+
+    Raises:
+        UsageError: fewer than 5 grids, or a sigma that is not identified.
+    """
+    if len(misfits) < FEWEST_GRIDS:
+        raise UsageError(
+            f"{len(misfits)} grid(s) came; at least {FEWEST_GRIDS} are wanted to pool a noise "
+            "level: give more, or seeds, or the noise level itself"
+        )
+    freedom = np.array([len(each.values) for each in misfits], dtype=float)
+
+    def typical(log_variance: float) -> float:
+        variance = exp(log_variance)
+        sums = [float((m.values**2 / (variance + m.shape_variance)).sum()) for m in misfits]
+        return float(np.median(chdtr(freedom, np.array(sums)))) - 0.5
+
+    largest = max(float((each.values**2).max()) for each in misfits)
+    low, high = (np.log(largest) - 40, np.log(largest) + 5) if largest > 0 else (0.0, 0.0)
+    if not typical(low) > 0 > typical(high):
+        raise UsageError(
+            "the misfit of these grids is no more than asymmetry explains: repeat some runs with "
+            "another seed, or give the noise level"
+        )
+    found = float(brentq(typical, low, high))
+    # A median of n uniforms has standard deviation 1 / (2 sqrt(n)); the slope carries it over.
+    step = 0.2
+    slope = (typical(found - step) - typical(found + step)) / (2 * step)
+    if not slope > 0:
+        raise UsageError("the noise level of these grids is not identified: give it")
+    error_of_log_sigma = 0.5 / (2 * sqrt(len(misfits)) * slope)
+    return NoiseLevel(exp(found / 2), 1 / (2 * error_of_log_sigma**2), source)
+
+
+def lone_noise(misfit: Misfit, replicates: Residual) -> NoiseLevel:
+    """The noise level of one grid with few repetitions: likelihood of misfit and repetitions, and a
+    weak prior for the ratio of noise to curvature; its mean and variance of ln sigma^2 kept.
+    """
+    usual = (USUAL_RATIO * misfit.curvature) ** 2
+    log_variance = np.log(usual) + np.linspace(-24, 12, 721)
+    variance = np.exp(log_variance)[:, None]
+    total = variance + misfit.shape_variance
+    freedom = replicates.degrees_of_freedom + WEIGHT_OF_USUAL
+    squares = replicates.sum_of_squares + WEIGHT_OF_USUAL * usual
+    log_weight = -0.5 * (np.log(total) + misfit.values**2 / total).sum(axis=1)
+    log_weight -= 0.5 * (freedom * log_variance + squares / variance[:, 0])
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    mean = float(weight @ log_variance)
+    spread = float(weight @ (log_variance - mean) ** 2)
+    # ln sigma^2 has mean ln(nu s^2 / 2) - digamma(nu / 2) and variance trigamma(nu / 2).
+    nu = float(brentq(lambda n: float(polygamma(1, n / 2)) - spread, 0.05, 1e6))
+    deviation = exp((mean + float(digamma(nu / 2)) - np.log(nu / 2)) / 2)
+    return NoiseLevel(deviation, nu, "misfit and a usual ratio of noise to curvature")

@@ -1,0 +1,140 @@
+"""The optimum of every grid of a table: one per group, batch size and epsilon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+
+from empirical.errors import UsageError
+from empirical.judge.grid_losses import GridLosses, grid_losses
+from empirical.judge.misfit import pooled_misfit, pooled_repetitions
+from empirical.judge.noise_level import NoiseLevel
+from empirical.judge.optimum import Method, find_optimum
+from empirical.judge.optimum_quadratic import local_problem, misfit_of, nearest
+from empirical.judge.optimum_record import Optimum
+from empirical.judge.run_record import Run
+from empirical.judge.run_table import RunTable
+from scaling_theory.units import BatchSize
+
+FEWEST_REPEATED = 12
+"""Degrees of freedom from repetitions above which the misfit of curves is not asked."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Runs that differ in learning rate and seed only.
+
+    held: further things that were held fixed, as (name, text).
+    """
+
+    group: str
+    batch: BatchSize
+    eps: float | None
+    held: tuple[tuple[str, str], ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def label(self) -> str:
+        """Short text for people."""
+        parts = [self.group, str(self.batch)]
+        parts += [f"eps {self.eps:g}"] if self.eps is not None else []
+        return ", ".join([*parts, *(f"{name} {text}" for name, text in self.held)])
+
+
+@dataclass(frozen=True)
+class GridOptimum:
+    """A grid and what it says."""
+
+    grid: Grid
+    optimum: Optimum
+
+
+def grids(table: RunTable, hold: Sequence[str] = (), fewest: int = 1) -> tuple[Grid, ...]:
+    """The grids of a table, by group and then by batch size and epsilon.
+
+    Args:
+        hold: names of extras or of fields of a run that also tell grids apart, such as "warmup".
+        fewest: learning rates that a grid must have, diverged ones counted.
+    """
+    found: dict[tuple[object, ...], list[Run]] = {}
+    for run in table.runs:
+        held = tuple((name, _text(run, name)) for name in hold)
+        found.setdefault((run.group, run.batch.amount, run.eps, held), []).append(run)
+    made = [
+        Grid(
+            runs[0].group,
+            runs[0].batch,
+            runs[0].eps,
+            tuple((n, _text(runs[0], n)) for n in hold),
+            tuple(runs),
+        )
+        for runs in found.values()
+        if len({run.lr for run in runs}) >= fewest
+    ]
+    place = {group: at for at, group in enumerate(table.groups)}
+    return tuple(sorted(made, key=lambda g: (place[g.group], g.batch.amount, g.eps or 0.0, g.held)))
+
+
+def losses_of(grid: Grid) -> GridLosses:
+    """The losses of a grid by learning rate; runs are paired where all of them name a seed."""
+    runs = grid.runs
+    rates, lost = [run.lr for run in runs], [run.diverged for run in runs]
+    return grid_losses(rates, _losses(runs), _seeds(runs), lost)
+
+
+def table_noise(grids: Sequence[Grid]) -> NoiseLevel | None:
+    """One noise level for all these grids: from repetitions, else from how smooth the curves are.
+
+    None where neither says anything.
+    """
+    reduced = [losses_of(grid) for grid in grids]
+    repeated = [losses.replicates for losses in reduced]
+    if sum(each.degrees_of_freedom for each in repeated) >= FEWEST_REPEATED:
+        return pooled_repetitions(repeated)
+    curves = [local_problem(losses, nearest(losses)) for losses in reduced if len(losses.x) >= 5]
+    try:
+        return pooled_misfit([misfit_of(each) for each in curves if each is not None])
+    except UsageError:
+        return None
+
+
+def table_optima(
+    grids: Sequence[Grid],
+    noise: NoiseLevel | float | None = None,
+    *,
+    method: Method = "quadratic",
+) -> tuple[GridOptimum, ...]:
+    """The optimum of every grid.
+
+    noise: of one run; None pools it over these grids (`table_noise`).
+    """
+    level = table_noise(grids) if noise is None else noise
+    return tuple(
+        GridOptimum(
+            grid,
+            find_optimum(
+                [run.lr for run in grid.runs],
+                _losses(grid.runs),
+                _seeds(grid.runs),
+                [run.diverged for run in grid.runs],
+                level,
+                method=method,
+            ),
+        )
+        for grid in grids
+    )
+
+
+def _seeds(runs: Sequence[Run]) -> list[str] | None:
+    seeds = [run.seed for run in runs]
+    return seeds if all(seeds) else None
+
+
+def _losses(runs: Sequence[Run]) -> list[float]:
+    return [nan if run.loss is None else run.loss for run in runs]
+
+
+def _text(run: Run, name: str) -> str:
+    value = getattr(run, name) if name in Run.__dataclass_fields__ else run.extra(name)
+    return "" if value is None else str(value)
