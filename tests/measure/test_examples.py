@@ -1,4 +1,4 @@
-"""The examples run as a reader would run them."""
+"""The examples run as a reader would run them, but for warnings, which are errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def run_example(name: str, *arguments: str) -> str:
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     found = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / name), *arguments],
+        [sys.executable, "-W", "error", str(ROOT / "examples" / name), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         capture_output=True,
         text=True,
