@@ -1,0 +1,73 @@
+"""Where the files of a sweep lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """The folder of one sweep.
+
+    store.sqlite           what is known about every run; written by the driver alone
+    results/<unit>.json    what a unit gave; written by the worker that computed it
+    curves/<run>.csv       training loss by step, one file per run
+    state/<unit>.*         a unit that has not ended: its state, and the step it has reached
+    sweep.toml             the sweep as it was asked for
+    lock                   held by the driver while it lives
+    stop                   there while workers are asked to leave their state and end
+    """
+
+    root: Path
+
+    @property
+    def store(self) -> Path:
+        """The run store."""
+        return self.root / "store.sqlite"
+
+    @property
+    def results(self) -> Path:
+        """Folder of the result files."""
+        return self.root / "results"
+
+    @property
+    def curves(self) -> Path:
+        """Folder of the training curves."""
+        return self.root / "curves"
+
+    @property
+    def states(self) -> Path:
+        """Folder of the states within runs."""
+        return self.root / "state"
+
+    @property
+    def sweep(self) -> Path:
+        """The copy of the sweep file."""
+        return self.root / "sweep.toml"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the driver."""
+        return self.root / "lock"
+
+    @property
+    def stop(self) -> Path:
+        """Asks workers to stop by being there."""
+        return self.root / "stop"
+
+    def result(self, unit: str) -> Path:
+        """The result file of a unit, by its key."""
+        return self.results / f"{unit}.json"
+
+    def curve(self, run: str) -> Path:
+        """The training curve of a run, by its key."""
+        return self.curves / f"{run}.csv"
+
+    def state(self, unit: str) -> Path:
+        """The state of a unit that has not ended."""
+        return self.states / f"{unit}.safetensors"
+
+    def step(self, unit: str) -> Path:
+        """The step that a unit has reached, for those who watch."""
+        return self.states / f"{unit}.step"

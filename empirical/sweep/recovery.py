@@ -1,0 +1,130 @@
+"""Opening a sweep for work: what is damaged is mended, what was finished meanwhile is collected."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from empirical.sweep.atomic_files import PART, storage, write_atomically
+from empirical.sweep.contents import Contents, read_contents
+from empirical.sweep.folder import SweepFolder
+from empirical.sweep.lock import sole_driver
+from empirical.sweep.run_rows import result_of_rows
+from empirical.sweep.schema import PLANNED, RUNNING, NoteRow, RunRow, create_tables, put_rows
+from empirical.sweep.store import Store, connect
+from empirical.sweep.sweep_copy import encode_copy
+
+SECONDS_UNTIL_LEFT = 3600.0
+"""A half-written file of this age was left by a process that died."""
+
+
+@contextmanager
+def open_sweep(root: Path, sweep: str | None = None) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    """The store of a sweep, held alone, and sentences about what had to be mended.
+
+    sweep: text of the sweep file; it takes the place of the one in the folder.
+
+    Raises UsageError where another driver is at work or a newer program wrote the store, and
+    StorageError where the disk refuses.
+    """
+    folder = SweepFolder(root)
+    with sole_driver(folder):
+        with storage(folder.root):
+            found = read_contents(folder)
+            contents = replace(
+                found,
+                runs={key: _settled(row) for key, row in found.runs.items()},
+                sweep=found.sweep if sweep is None else sweep,
+            )
+            mended = (*_mend_results(folder, contents), *_mend_store(folder, contents))
+            connection = connect(folder)
+        with closing(connection):
+            with storage(folder.root):
+                mended += _mend_sweep(folder, connection, contents)
+                _tidy(folder, contents)
+            yield Store(folder, connection, contents), mended
+
+
+def _settled(row: RunRow) -> RunRow:
+    """Whoever computed it for the driver before has nobody left to tell."""
+    return replace(row, state=PLANNED) if row.state == RUNNING else row
+
+
+def _mend_results(folder: SweepFolder, contents: Contents) -> tuple[str, ...]:
+    """Result files that are missing or damaged. They come first: while the store is replaced,
+    they are the only copy."""
+    said = []
+    units: dict[str, list[RunRow]] = {}
+    for row in contents.runs.values():
+        units.setdefault(row.unit, []).append(row)
+    for unit in contents.unfiled:
+        text = result_of_rows(units[unit])
+        if text is not None:
+            write_atomically(folder.result(unit), text.encode())
+            said.append(f"{folder.result(unit)} was missing or damaged: written from the store")
+    for path, why in contents.damage.items():
+        if path.parent == folder.results and path.stem not in contents.unfiled:
+            path.replace(path.with_name(path.name + ".damaged"))
+            said.append(f"{path}: {why}; set aside, its unit is computed again if it is wanted")
+    return tuple(said)
+
+
+def _mend_store(folder: SweepFolder, contents: Contents) -> tuple[str, ...]:
+    """A store that says what could be believed, in place or, if it was unsound, a new one."""
+    if contents.sound:
+        with closing(connect(folder)) as connection:
+            put_rows(
+                connection,
+                [row for key, row in contents.runs.items() if row != contents.stored.get(key)],
+            )
+        return ()
+    fresh, journal, aside = (
+        folder.store.with_name(folder.store.name + ending)
+        for ending in (".new", "-journal", ".damaged")
+    )
+    fresh.unlink(missing_ok=True)
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+        create_tables(connection)
+        put_rows(connection, [*contents.runs.values(), *contents.decisions])
+    existed = folder.store.exists()
+    if existed:
+        folder.store.replace(aside)
+    journal.unlink(missing_ok=True)  # it would be rolled into the new store
+    fresh.replace(folder.store)
+    why = contents.damage.get(folder.store, "it does not say its version")
+    return (f"{folder.store}: {why}; set aside, a new one was written",) if existed else ()
+
+
+def _mend_sweep(
+    folder: SweepFolder, connection: sqlite3.Connection, contents: Contents
+) -> tuple[str, ...]:
+    """The sweep file, in the store and as a copy."""
+    if contents.sweep is None:
+        return ()
+    put_rows(connection, [NoteRow("sweep", contents.sweep)])
+    copy = encode_copy(contents.sweep)
+    if not folder.sweep.exists() or folder.sweep.read_bytes() != copy:
+        write_atomically(folder.sweep, copy)
+    if folder.sweep not in contents.damage:
+        return ()
+    return (
+        f"{folder.sweep}: {contents.damage[folder.sweep]}; put back as it was recorded (a changed "
+        "sweep is given as a file of its own)",
+    )
+
+
+def _tidy(folder: SweepFolder, contents: Contents) -> None:
+    """Remove what processes that died have left behind."""
+    folder.stop.unlink(missing_ok=True)
+    ended = {row.unit for row in contents.runs.values() if row.result}
+    for path in folder.states.glob("*"):
+        if path.name.split(".")[0] in ended:
+            path.unlink(missing_ok=True)
+    for place in (folder.root, folder.results, folder.curves, folder.states):
+        for path in place.glob(f".*{PART}"):
+            if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""A sweep small enough to be run many times: a tiny network, a short text, two rounds of runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from empirical.sweep.plan_record import Decision, Plan, Planner, StoredRun
+from empirical.train.configuration import NetworkConfig, SGDConfig, SoftSignSGDConfig
+from empirical.train.run_configuration import RunConfig, WorkUnit
+
+NETWORK = NetworkConfig(context=8, width=8, depth=1, heads=2)
+TEXT = "".join(f"line {number}: {number * number % 97} and so on\n" for number in range(300))
+
+
+def text_file(folder: Path) -> Path:
+    """The text of the sweep, as a file."""
+    path = folder / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def tiny_run(learning_rate: float, *, seed: int = 0, steps: int = 40, batch: int = 2) -> RunConfig:
+    """One run of some milliseconds."""
+    return RunConfig(
+        network=NETWORK,
+        text_sha256=hashlib.sha256(TEXT.encode()).hexdigest(),
+        optimizer=SoftSignSGDConfig(epsilon=1e-3) if seed % 2 else SGDConfig(),
+        learning_rate=learning_rate,
+        batch_size=batch,
+        steps=steps,
+        seed=seed,
+        heldout_sequences=16,
+    )
+
+
+def single(run: RunConfig) -> WorkUnit:
+    """A run computed by itself."""
+    return WorkUnit(runs=(run,))
+
+
+def fixed_planner(*units: WorkUnit) -> Planner:
+    """A planner that wants these and nothing more."""
+    return lambda results: Plan(units, (), complete=True)
+
+
+def two_rounds(cells: int, *, steps: int = 40) -> Planner:
+    """In each cell three learning rates, then one more beside the best: wants depend on results.
+
+    The largest learning rate of each cell diverges.
+    """
+
+    def plan(results: Mapping[str, StoredRun]) -> Plan:
+        units: list[WorkUnit] = []
+        decisions: list[Decision] = []
+        complete = True
+        for cell in range(cells):
+            first = [single(tiny_run(rate, seed=cell, steps=steps)) for rate in (0.01, 0.1, 1e5)]
+            units += first
+            ended = [results.get(unit.run_key(0)) for unit in first]
+            losses = [
+                (run.heldout_loss.value, run.config.learning_rate)
+                for run in ended
+                if run is not None and run.heldout_loss is not None
+            ]
+            if None in ended:
+                complete = False
+                continue
+            loss, rate = min(losses)
+            decisions.append(Decision(f"cell {cell}", 1, "halved the best", {"loss": loss}))
+            units.append(single(tiny_run(rate / 2, seed=cell, steps=steps)))
+        return Plan(tuple(units), tuple(decisions), complete)
+
+    return plan
