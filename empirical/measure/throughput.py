@@ -1,0 +1,118 @@
+"""Time and memory of a training step against the batch size, on this machine.
+
+Batch sizes are timed in turn, round after round, so that a machine whose speed drifts slows all
+of them; what is compared is one round's times with each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+Step = Callable[[], object]
+"""One whole training step: batch, loss, gradient, update."""
+
+SHORTEST = 0.02
+"""Seconds that one sample lasts at least: shorter steps are repeated within it."""
+
+GAIN = 1.02
+"""Tokens per second have stopped to grow where two doublings in turn gain less than this."""
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Seconds of a step at one batch size [sequences], one number per round."""
+
+    batch_size: int
+    seconds: tuple[float, ...]
+
+
+def time_steps(
+    step_of: Callable[[int], Step],
+    *,
+    largest: int,
+    seconds: float,
+    device: torch.device,
+    rounds: int = 9,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> tuple[StepTimes, ...]:
+    """Times of steps at 1, 2, 4, ... sequences, `rounds` each as far as `seconds` allow.
+
+    It stops at `largest` sequences, where doubling gains nothing, or where one more doubling would
+    leave no time for three rounds. step_of: batch size -> a step, ready to be called repeatedly.
+    """
+    began = time.monotonic()
+    steps: dict[int, Step] = {}
+    repeats: dict[int, int] = {}
+    samples: dict[int, list[float]] = {}
+    batch_size, flat = 1, 0
+    while batch_size <= largest:
+        step = step_of(batch_size)
+        step()  # the first one allocates
+        once = _seconds_of(step, 1, device)
+        repeats[batch_size] = max(1, round(SHORTEST / max(once, 1e-6)))
+        steps[batch_size] = step
+        samples[batch_size] = [_seconds_of(step, repeats[batch_size], device)]
+        if batch_size > 1:
+            before = samples[batch_size // 2][0] * 2
+            flat = flat + 1 if before < GAIN * samples[batch_size][0] else 0
+        spent = time.monotonic() - began
+        on_progress(min(0.5, spent / seconds))
+        if (
+            flat == 2
+            or spent + 3 * sum(2 * s[0] * repeats[b] for b, s in samples.items()) > seconds
+        ):
+            break
+        batch_size *= 2
+    for number in range(rounds):
+        if time.monotonic() - began > seconds and number >= 3:
+            break
+        for batch_size, step in steps.items():
+            samples[batch_size].append(_seconds_of(step, repeats[batch_size], device))
+        on_progress(max((number + 1) / rounds, min(1.0, (time.monotonic() - began) / seconds)))
+    # the first sample of each was not taken in turn with the others
+    return tuple(StepTimes(size, tuple(times[1:])) for size, times in samples.items())
+
+
+def saved_bytes(loss_of: Callable[[], Tensor], parameters: set[int]) -> int:
+    """Bytes that a forward pass keeps for the backward pass, parameters left out.
+
+    Storages are counted once, as they lie in memory. parameters: `data_ptr` of each parameter.
+    """
+    seen: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    def give(kept: Any) -> Any:
+        return kept
+
+    with saved_tensors_hooks(keep, give):
+        loss = loss_of()
+    del loss
+    return sum(seen.values())
+
+
+def _seconds_of(step: Step, repeats: int, device: torch.device) -> float:
+    _wait(device)
+    began = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    _wait(device)
+    return (time.perf_counter() - began) / repeats
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
