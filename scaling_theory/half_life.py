@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import expm1, inf, log, log2
 
 from scaling_theory.errors import InputError, require_decay, require_positive
+from scaling_theory.units import BatchSize, parse_batch_size
 
 _LN2 = log(2.0)
 
@@ -77,6 +78,41 @@ def decay_at_batch_ratio(
     require_positive(batch_ratio, "batch ratio", "give the new batch size over the old one")
     rate = inf if beta == 0 else -log(beta) * batch_ratio
     return _bounded(beta**batch_ratio, -expm1(-rate), floor, ceiling)
+
+
+def decay_for_batch(
+    half_life: float,
+    batch: BatchSize,
+    *,
+    floor: float | None = None,
+    ceiling: float | None = None,
+) -> Decay:
+    """The factor whose half-life is `half_life` tokens where one step is this batch.
+
+    The batch may be in tokens, or in sequences of a stated length, as one number or as micro-batch
+    x accumulation x ranks, of which all count; `UnitError` where its tokens are not known.
+    """
+    return decay_from_half_life(half_life, batch.tokens, floor=floor, ceiling=ceiling)
+
+
+def half_life_for_batch(beta: float, batch: BatchSize) -> float:
+    """The half-life of beta in tokens where one step is this batch; `UnitError` as above."""
+    return half_life_tokens(beta, batch.tokens)
+
+
+def parse_half_life(text: str) -> float:
+    """Tokens from "10Mtok", "500ktok" or "10000000"; a bare number counts tokens.
+
+    Raises `UnitError` for text of another form, and for another unit: a half-life in sequences
+    is not one in tokens.
+    """
+    read = parse_batch_size(text)
+    if read.unit not in ("tok", "bare"):
+        raise InputError(
+            f"half-life is '{text}', in '{read.unit}'; tokens are wanted: multiply by the tokens "
+            "of one and write it as 10Mtok"
+        )
+    return read.amount
 
 
 def _bounded(beta: float, complement: float, floor: float | None, ceiling: float | None) -> Decay:

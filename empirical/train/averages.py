@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from empirical.settings import DecayRate, FrozenModel
-from scaling_theory.half_life import decay_from_half_life
+from empirical.settings import DecayRate, FrozenModel, PositiveFloat
+from scaling_theory.half_life import decay_from_half_life, parse_half_life
 
 HALF_LIVES = MappingProxyType(
     {
@@ -22,6 +27,14 @@ HALF_LIVES = MappingProxyType(
 
 LARGEST_DECAY = 1 - 1e-6
 """Averages are kept in float32, whose spacing below 1 is 6e-8: here 1 - decay is good to 3 %."""
+
+
+def _tokens_of_text(value: object) -> object:
+    return parse_half_life(value) if isinstance(value, str) else value
+
+
+HalfLife = Annotated[PositiveFloat, BeforeValidator(_tokens_of_text)]
+"""Tokens, as a number or as text such as "10Mtok"."""
 
 
 class AveragesConfig(FrozenModel):

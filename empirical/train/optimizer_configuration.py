@@ -8,7 +8,7 @@ from pydantic import Field
 
 from empirical.errors import UsageError
 from empirical.settings import DecayRate, FrozenModel, NonNegativeFloat, PositiveFloat, checked
-from empirical.train.averages import AveragesConfig
+from empirical.train.averages import AveragesConfig, HalfLife
 
 Config = TypeVar("Config", bound=FrozenModel)
 
@@ -18,9 +18,9 @@ class AdamWConfig(AveragesConfig):
 
     name: Literal["adamw"] = "adamw"
     first_decay: DecayRate = 0.9
-    first_half_life_tokens: PositiveFloat | None = None
+    first_half_life_tokens: HalfLife | None = None
     second_decay: DecayRate = 0.95
-    second_half_life_tokens: PositiveFloat | None = None
+    second_half_life_tokens: HalfLife | None = None
     epsilon: NonNegativeFloat = 1e-8
     weight_decay: NonNegativeFloat = 0.0
 
@@ -30,9 +30,9 @@ class AdamConfig(AveragesConfig):
 
     name: Literal["adam"] = "adam"
     first_decay: DecayRate = 0.9
-    first_half_life_tokens: PositiveFloat | None = None
+    first_half_life_tokens: HalfLife | None = None
     second_decay: DecayRate = 0.95
-    second_half_life_tokens: PositiveFloat | None = None
+    second_half_life_tokens: HalfLife | None = None
     epsilon: NonNegativeFloat = 1e-8
     weight_decay: NonNegativeFloat = 0.0
 
@@ -46,7 +46,7 @@ class SGDConfig(AveragesConfig):
 
     name: Literal["sgd"] = "sgd"
     momentum: DecayRate = 0.0
-    momentum_half_life_tokens: PositiveFloat | None = None
+    momentum_half_life_tokens: HalfLife | None = None
     weight_decay: NonNegativeFloat = 0.0
 
 
@@ -62,7 +62,7 @@ class SignumConfig(AveragesConfig):
 
     name: Literal["signum"] = "signum"
     momentum: DecayRate = 0.9
-    momentum_half_life_tokens: PositiveFloat | None = None
+    momentum_half_life_tokens: HalfLife | None = None
     weight_decay: NonNegativeFloat = 0.0
 
 
@@ -75,7 +75,7 @@ class SoftSignSGDConfig(AveragesConfig):
     name: Literal["softsignsgd"] = "softsignsgd"
     epsilon: NonNegativeFloat
     first_decay: DecayRate = 0.0
-    first_half_life_tokens: PositiveFloat | None = None
+    first_half_life_tokens: HalfLife | None = None
     weight_decay: NonNegativeFloat = 0.0
 
 
@@ -108,13 +108,13 @@ class MuonConfig(AveragesConfig):
 
     name: Literal["muon"] = "muon"
     momentum: DecayRate = 0.95
-    momentum_half_life_tokens: PositiveFloat | None = None
+    momentum_half_life_tokens: HalfLife | None = None
     nesterov: bool = True
     scale: Literal["adamw", "original"] = "adamw"
     first_decay: DecayRate = 0.9
-    first_half_life_tokens: PositiveFloat | None = None
+    first_half_life_tokens: HalfLife | None = None
     second_decay: DecayRate = 0.95
-    second_half_life_tokens: PositiveFloat | None = None
+    second_half_life_tokens: HalfLife | None = None
     epsilon: NonNegativeFloat = 1e-8
     weight_decay: NonNegativeFloat = 0.0
 
@@ -130,7 +130,7 @@ class SGDSaIConfig(AveragesConfig):
     name: Literal["sgd-sai"] = "sgd-sai"
     variant: Literal["paper", "code"] = "paper"
     momentum: DecayRate = 0.9
-    momentum_half_life_tokens: PositiveFloat | None = None
+    momentum_half_life_tokens: HalfLife | None = None
     epsilon: NonNegativeFloat = 1e-8
     weight_decay: NonNegativeFloat = 0.0
 
@@ -144,7 +144,7 @@ class SqrtNumelSGDConfig(AveragesConfig):
     name: Literal["sqrt-numel-sgd"] = "sqrt-numel-sgd"
     variant: Literal["paper", "code"] = "paper"
     momentum: DecayRate = 0.9
-    momentum_half_life_tokens: PositiveFloat | None = None
+    momentum_half_life_tokens: HalfLife | None = None
     weight_decay: NonNegativeFloat = 0.0
 
 

@@ -56,6 +56,13 @@ def test_half_lives_become_decays() -> None:
     assert abs(resolve(config, 1.01 * 256 * 512).config.second_decay - 0.990956) > 5e-5
 
 
+def test_a_half_life_may_be_text() -> None:
+    """Closed form: with its unit, or a bare number of tokens."""
+    for text in ("10Mtok", "10000ktok", "1e7", "10_000_000"):
+        config = AdamWConfig.model_validate({"second_half_life_tokens": text})
+        assert config == AdamWConfig(second_half_life_tokens=1e7)
+
+
 def test_a_clamped_decay_says_so() -> None:
     """Closed form: both bounds, and the value that they replaced."""
     long = resolve(AdamWConfig(second_half_life_tokens=1e12), 64)
@@ -102,6 +109,8 @@ def test_an_optimizer_is_built_with_its_half_lives() -> None:
         ),
         (SGDConfig, {"momentum_half_life_tokens": 0.0}, "greater than 0"),
         (SGDConfig, {"momentum_half_life_tokens": float("nan")}, "finite|greater than"),
+        (SGDConfig, {"momentum_half_life_tokens": "10Mseq"}, "in 'seq'; tokens are wanted"),
+        (SGDConfig, {"momentum_half_life_tokens": "soon"}, "'soon' was not understood"),
         (SGDConfig, {"second_half_life_tokens": 1e6}, "Extra inputs"),
         (SignSGDConfig, {"momentum_half_life_tokens": 1e6}, "Extra inputs"),
         (AdamWConfig, {"smallest_decay": 0.9, "largest_decay": 0.5}, "exchange them"),

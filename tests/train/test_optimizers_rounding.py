@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim import SGD, AdamW
+from torch.optim import SGD, AdamW, Optimizer
 
 from empirical.train.optimizer_configuration import AdamWConfig, SGDConfig, SGDSaIConfig
 from empirical.train.optimizers import (
@@ -16,6 +16,7 @@ from empirical.train.optimizers import (
     round_stochastically,
 )
 from empirical.train.randomness import private_generator
+from tests.train.optimizer_cases import CASES, fresh_model, trained
 
 SPACING = 2**-7
 """Distance of two neighbouring bfloat16 numbers between 1 and 2."""
@@ -87,6 +88,25 @@ def test_a_step_is_that_of_float32_but_for_the_rounding() -> None:
     assert torch.equal(state["exp_avg"], plain.state_dict()["state"][0]["exp_avg"])
 
 
+@pytest.mark.parametrize("name", ["adamw", "sgd-sai", "muon", "adafactor"])
+def test_a_few_tensors_at_a_time_are_as_all_at_once(name: str) -> None:
+    """Another route: parts of one tensor against one part of all, equal bits."""
+    names = [each for each, _ in fresh_model().named_parameters()]
+
+    def build(copies: list[Parameter]) -> Optimizer:
+        return build_optimizer(list(zip(names, copies, strict=True)), CASES[name], 0.01)
+
+    ends = []
+    for at_once in (1, 30, 2**24):
+        model = fresh_model(torch.bfloat16)
+        optimizer = StochasticallyRounded(
+            model.parameters(), build, private_generator(0, "rounding"), at_once=at_once
+        )
+        ends.append(trained(model, optimizer, range(4)))
+    for end in ends[1:]:
+        assert all(torch.equal(end[name], ends[0][name]) for name in end)
+
+
 def test_the_seed_decides_the_rounding() -> None:
     """Negative control: another seed, another run; the generator is private to the optimizer."""
     ends = []
@@ -117,10 +137,10 @@ def test_parameters_of_other_types_are_left_to_the_optimizer() -> None:
     optimizer = StochasticallyRounded([half, full], build, private_generator(0, "rounding"))
     half.grad, full.grad = torch.ones_like(half), torch.ones_like(full)
     optimizer.step()
-    assert copies[1] is full
-    assert copies[0].shape == half.shape
-    assert copies[0].untyped_storage().nbytes() == 4
-    assert copies[0].grad is None
+    for copy, parameter in zip(copies, (half, full), strict=True):
+        assert copy.shape == parameter.shape
+        assert copy.untyped_storage().nbytes() == 4
+        assert copy.grad is None
     assert full.tolist() == pytest.approx([0.495] * 3, rel=1e-6)  # decay 0.01, then a whole rate
 
 

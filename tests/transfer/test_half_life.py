@@ -11,9 +11,13 @@ from scaling_theory.derivations import half_life as derived
 from scaling_theory.errors import InputError
 from scaling_theory.half_life import (
     decay_at_batch_ratio,
+    decay_for_batch,
     decay_from_half_life,
+    half_life_for_batch,
     half_life_tokens,
+    parse_half_life,
 )
+from scaling_theory.units import UnitError, parse_batch_size
 
 # beta2 at a half-life of 10 million tokens with sequences of 512 tokens (arXiv 2507.07101).
 PUBLISHED = {
@@ -41,6 +45,49 @@ def test_conversions_are_the_derived_ones(half_life: float, tokens: float) -> No
     assert decay_from_half_life(half_life, tokens).beta == pytest.approx(float(beta), rel=1e-15)
     back = derived.half_life_from_beta().subs({sy.beta2: float(beta), sy.tokens: tokens})
     assert half_life_tokens(float(beta), tokens) == pytest.approx(float(back.evalf(30)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "written", ["1024seq", "524288tok", "0.524288Mtok", "512Kitok", "8x16x8seq", "1024x512tok"]
+)
+def test_every_way_to_write_a_batch_gives_one_half_life(written: str) -> None:
+    """Closed form: 1024 sequences of 512 tokens, in each unit; 7.1's digits at 10 million."""
+    batch = parse_batch_size(written, sequence_length=512)
+    assert decay_for_batch(10e6, batch).beta == pytest.approx(PUBLISHED[1024], abs=5e-7)
+    assert half_life_for_batch(0.95, batch) == pytest.approx(7.0849e6, rel=1e-5)
+    assert decay_for_batch(10e6, batch, ceiling=0.9).clamped
+
+
+def test_a_batch_without_tokens_has_no_half_life() -> None:
+    """Closed form: sequences of unknown length, examples and bare numbers are refused."""
+    for written in ("1024seq", "1024ex", "1024"):
+        with pytest.raises(UnitError):
+            decay_for_batch(10e6, parse_batch_size(written))
+
+
+@pytest.mark.parametrize(
+    ("batch", "ratio", "beta", "printed"),
+    [(512 * 1024, 1 / 512, 0.95, 0.99990), (16, 1 / 16, 0.95, 0.9968), (1, 16, 0.95, 0.4401)],
+)
+def test_the_same_half_life_at_another_batch(
+    batch: int, ratio: float, beta: float, printed: float
+) -> None:
+    """Another library: the moves that the article prints, and one back (half a unit each)."""
+    half_life = half_life_tokens(beta, batch)
+    moved = decay_from_half_life(half_life, batch * ratio).beta
+    digits = len(str(printed).split(".")[1])
+    assert moved == pytest.approx(printed, abs=0.5 * 10**-digits)
+    assert moved == pytest.approx(decay_at_batch_ratio(beta, ratio).beta, rel=1e-14)
+
+
+def test_half_lives_are_read_in_tokens() -> None:
+    """Closed form: with a prefix and a unit, or bare; sequences are refused."""
+    for text in ("10Mtok", "1e7", "10000ktok", "10000000tokens"):
+        assert parse_half_life(text) == pytest.approx(1e7, rel=1e-15)
+    with pytest.raises(InputError, match="in 'seq'; tokens are wanted"):
+        parse_half_life("20kseq")
+    with pytest.raises(UnitError, match="not understood"):
+        parse_half_life("for ever")
 
 
 def test_planted_error_is_caught() -> None:

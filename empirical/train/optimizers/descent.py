@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, overload
 
 import torch
@@ -55,14 +55,15 @@ class Descent(Optimizer, ABC):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self.look_at_gradients()
+        every = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        if any(p.grad.is_sparse or p.grad.is_complex() for p in every):
+            raise ValueError(
+                f"got a sparse or complex gradient for {type(self).__name__}; wanted dense "
+                "real ones; give such parameters an optimizer of their own"
+            )
+        self.look_at_gradients({parameter: parameter.grad for parameter in every})
         for group in self.param_groups:
             with_gradient = [p for p in group["params"] if p.grad is not None]
-            if any(p.grad.is_sparse or p.grad.is_complex() for p in with_gradient):
-                raise ValueError(
-                    f"got a sparse or complex gradient for {type(self).__name__}; wanted dense "
-                    "real ones; give such parameters an optimizer of their own"
-                )
             if group["foreach"] or (group["foreach"] is None and _all_on_gpu(with_gradient)):
                 if with_gradient:
                     self._descend_together(group, with_gradient)
@@ -71,8 +72,8 @@ class Descent(Optimizer, ABC):
                     self._descend_alone(group, parameter)
         return loss
 
-    def look_at_gradients(self) -> None:
-        """Called once per step, before any parameter has moved."""
+    def look_at_gradients(self, gradients: Mapping[Tensor, Tensor]) -> None:
+        """Called before any parameter moves, with the gradients of all that have one."""
         return
 
     @abstractmethod

@@ -7,7 +7,7 @@ Rounded up or down at random, with probabilities that keep the mean, the weights
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
 import torch
@@ -15,7 +15,12 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from empirical.train.optimizers.descent import Descent
+
 GENERATOR = "rounding_generator"
+
+AT_ONCE = 2**24
+"""Numbers that exist in float32 at one time, where no single tensor has more."""
 
 
 def round_stochastically(values: Tensor, generator: torch.Generator) -> Tensor:
@@ -35,8 +40,9 @@ def round_stochastically(values: Tensor, generator: torch.Generator) -> Tensor:
 class StochasticallyRounded(Optimizer):
     """Another optimizer's steps in float32 on bfloat16 parameters, rounded stochastically.
 
-    build: from float32 parameters, in groups, to the optimizer; its state is float32. For the time
-    of a step, and no longer, the parameters and gradients of the model exist in float32.
+    build: from float32 parameters to the optimizer; its state is float32. The optimizer takes its
+    step for some tensors at a time, of `at_once` numbers or one tensor, which alone then exist in
+    float32, parameter and gradient.
     Parameters of another type are left to the optimizer as they are. state_dict holds the
     optimizer's state and the generator's, so that a resumed run rounds as it would have.
     Replicas of one model need generators of one seed, or they drift apart.
@@ -47,10 +53,12 @@ class StochasticallyRounded(Optimizer):
         params: Iterable[Tensor],
         build: Callable[[list[Parameter]], Optimizer],
         generator: torch.Generator,
+        *,
+        at_once: int = AT_ONCE,
     ) -> None:
-        self._generator = generator
+        self._generator, self._at_once = generator, at_once
         real = list(params)
-        self._shadows = {parameter: _shadow(parameter) for parameter in real}
+        self._shadows = {parameter: Parameter(_no_memory(parameter)) for parameter in real}
         self._inner = build([self._shadows[parameter] for parameter in real])
         back = {id(shadow): parameter for parameter, shadow in self._shadows.items()}
         groups = [
@@ -65,7 +73,7 @@ class StochasticallyRounded(Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         if len(self.param_groups) > len(self._inner.param_groups):
-            self._shadows |= {parameter: _shadow(parameter) for parameter in group["params"]}
+            self._shadows |= {p: Parameter(_no_memory(p)) for p in group["params"]}
             shadows = [self._shadows[parameter] for parameter in group["params"]]
             self._inner.add_param_group({**group, "params": shadows})
 
@@ -82,17 +90,39 @@ class StochasticallyRounded(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        rounded = {p: s for p, s in self._shadows.items() if s is not p and p.grad is not None}
-        for parameter, shadow in rounded.items():
-            shadow.data = parameter.float()
-            shadow.grad = parameter.grad.float() if parameter.grad is not None else None
+        gradients = {p: p.grad for p in self._shadows if p.grad is not None}
         _copy_options(self.param_groups, self._inner.param_groups)
-        self._inner.step()
+        if isinstance(self._inner, Descent):
+            # A rule that compares tensors with each other sees them all, not a part at a time.
+            self._inner.look_at_gradients({self._shadows[p]: g for p, g in gradients.items()})
+        for part in self._parts(gradients):
+            self._step_with({parameter: gradients[parameter] for parameter in part})
         _copy_options(self._inner.param_groups, self.param_groups)
-        for parameter, shadow in rounded.items():
-            parameter.copy_(round_stochastically(shadow.data, self._generator))
-            shadow.grad, shadow.data = None, _no_memory(parameter)
         return loss
+
+    def _parts(self, parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+        part: list[Tensor] = []
+        for parameter in parameters:
+            if part and sum(p.numel() for p in part) + parameter.numel() > self._at_once:
+                yield part
+                part = []
+            part.append(parameter)
+        if part:
+            yield part
+
+    def _step_with(self, gradients: Mapping[Tensor, Tensor]) -> None:
+        """The step of these tensors, which alone have a gradient that the optimizer sees."""
+        for parameter, gradient in gradients.items():
+            shadow = self._shadows[parameter]
+            half = parameter.dtype == torch.bfloat16
+            shadow.data = parameter.float() if half else parameter.data
+            shadow.grad = gradient.float() if half else gradient
+        self._inner.step()
+        for parameter in gradients:
+            shadow = self._shadows[parameter]
+            if parameter.dtype == torch.bfloat16:
+                parameter.copy_(round_stochastically(shadow.data, self._generator))
+            shadow.grad, shadow.data = None, _no_memory(parameter)
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the optimizer inside, and the generator's."""
@@ -107,15 +137,10 @@ class StochasticallyRounded(Optimizer):
         _copy_options(self._inner.param_groups, self.param_groups)
 
 
-def _shadow(parameter: Tensor) -> Parameter:
-    if parameter.dtype != torch.bfloat16:
-        return parameter if isinstance(parameter, Parameter) else Parameter(parameter)
-    return Parameter(_no_memory(parameter))
-
-
 def _no_memory(parameter: Tensor) -> Tensor:
-    """A float32 tensor of the parameter's shape that takes the memory of one number."""
-    return torch.zeros((), device=parameter.device).expand(parameter.shape)
+    """A tensor of the parameter's shape, in float32 for bfloat16, with the memory of one number."""
+    dtype = torch.float32 if parameter.dtype == torch.bfloat16 else parameter.dtype
+    return torch.zeros((), device=parameter.device, dtype=dtype).expand(parameter.shape)
 
 
 def _copy_options(source: list[dict[str, Any]], target: list[dict[str, Any]]) -> None:

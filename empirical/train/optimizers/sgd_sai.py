@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -55,14 +56,14 @@ class SGDSaI(Descent):
             },
         )
 
-    def look_at_gradients(self) -> None:
+    def look_at_gradients(self, gradients: Mapping[Tensor, Tensor]) -> None:
         """Fix the scale of every tensor that has none and whose gradient is not zero."""
         found = []
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None or "snr" in self.state.get(parameter, {}):
+                if parameter not in gradients or "snr" in self.state.get(parameter, {}):
                     continue
-                snr = _scale(group, parameter.grad)
+                snr = _scale(group, gradients[parameter])
                 if snr is not None:
                     # A number, not a tensor: torch would round a tensor to the parameter's type
                     # when it loads the state.
