@@ -17,7 +17,9 @@ weight decay, D tokens and N parameters.
 
 eta_c = eta_infinity sqrt(1 + K/B): Adam divides by sqrt(v), v = g^2 + sigma^2/B, so that noise
 makes room for larger steps (the numerator of the canonical form, kexue.fm/archives/10563 section
-2.5). K, the noise-to-signal ratio at the end of the run, grows with D as the gradient dies down.
+2.5). eta_infinity goes as 1/width (muP, arXiv 2203.03466), so as N^-1/2 at fixed depth. K =
+sigma^2/g^2 at the end of the run: with sign-like steps in noise the loss falls per token as g^2,
+and as D^-(1+b) with the data exponent b = 0.28 of arXiv 2203.15556, so that K goes as D^1.28.
 """
 
 from __future__ import annotations
@@ -31,6 +33,12 @@ TIMESCALE_EXPONENT = -0.52
 
 NOISE_POWERS = {"n_params": TIMESCALE_EXPONENT, "tokens": -1 - TIMESCALE_EXPONENT}
 """Of eta_one, in n_params and tokens, at fixed weight decay."""
+
+CURVATURE_POWERS = {"n_params": -0.5}
+"""Of eta_infinity: 1/width, N as width squared."""
+
+SATURATION_POWERS = {"tokens": 1.28}
+"""Of saturation_batch: one more than the data exponent of the loss, arXiv 2203.15556."""
 
 
 def noise_and_curvature(

@@ -1,0 +1,83 @@
+"""Held-out prediction: a law is fitted to some optima and judged on the others.
+
+left-out batch size: each batch size in turn is predicted from all others. upward: the larger half
+of the batch sizes is predicted from the smaller half. left-out group: each group in turn, such as
+one (N, D), is predicted from the others. Only optima inside their grid are judged; those beyond
+theirs help to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from empirical.errors import UsageError
+from empirical.judge.fit import fit_law
+from empirical.judge.fit_data import Array, Mask, Optima
+from empirical.judge.league_entries import Entry
+
+Split = Literal["batch size", "upward", "group"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of one law for one kind of split; NaN where nothing was predicted.
+
+    error: ln eta* predicted less measured, [n]. standard_error: of the prediction from its fit.
+    scatter: of the fit that predicted, [n]. failure: why nothing was predicted, "" if it was.
+    """
+
+    entry: Entry
+    split: Split
+    error: Array
+    standard_error: Array
+    scatter: Array
+    failure: str
+
+    @property
+    def judged(self) -> Mask:
+        """Where there is a prediction and a measurement."""
+        return np.asarray(np.isfinite(self.error))
+
+
+def held_out(entry: Entry, data: Optima, split: Split) -> HeldOut:
+    """Fit and predict over every fold of `split`; a fold that cannot be fitted fails the law."""
+    error, width, scatter = (np.full(len(data), np.nan) for _ in range(3))
+    if split == "group" and not entry.predicts_new_groups:
+        return HeldOut(entry, split, error, width, scatter, "has parameters free per group")
+    references = data.references()
+    for test in folds(data, split):
+        judged = test & data.measured
+        if not judged.any():
+            continue
+        try:
+            fit = fit_law(entry.form, entry.ties, data.subset(~test), references=references)
+            asked = data.subset(judged)
+            error[judged] = fit.predict(asked) - asked.log_rate
+            width[judged] = fit.standard_error(asked)
+            scatter[judged] = fit.scatter
+        except UsageError as reason:
+            nothing = np.full(len(data), np.nan)
+            return HeldOut(entry, split, nothing, nothing, nothing, str(reason))
+    failure = "" if np.isfinite(error).any() else "nothing to leave out"
+    return HeldOut(entry, split, error, width, scatter, failure)
+
+
+def folds(data: Optima, split: Split) -> Iterator[Mask]:
+    """The optima left out, fold by fold; nothing where there is only one batch size or group."""
+    batches = np.unique(data.log_batch.round(9))
+    groups = np.unique(data.group)
+    if split == "group" and len(groups) > 1:
+        for group in groups:
+            yield data.group == group
+    if split == "batch size" and len(batches) > 1:
+        for batch in batches:
+            yield np.abs(data.log_batch - batch) < 1e-8
+    if split == "upward" and len(batches) > 1:
+        # With an odd number of batch sizes the middle one is fitted.
+        largest_fitted = batches[(len(batches) - 1) // 2]
+        yield data.log_batch > largest_fitted + 1e-8

@@ -1,0 +1,113 @@
+"""The laws that compete: each form with a stated way to go from group to group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from empirical.judge.fit_data import Optima
+from empirical.judge.fit_ties import PER_GROUP, SHARED, Tie, Ties
+from scaling_theory.laws.form import LawForm
+from scaling_theory.laws.run_limits import CURVATURE_POWERS, NOISE_POWERS, SATURATION_POWERS
+from scaling_theory.laws.table import LAW_FORMS
+
+Horizon = Literal["per group", "shared", "tokens", "steps", "given", "part given"]
+HORIZONS: tuple[Horizon, ...] = get_args(Horizon)
+"""How a law goes from group to group.
+
+per group: learning rates free in each group, everything else shared; says nothing of new groups.
+shared: one curve for all. tokens, steps: learning rates as powers of the parameters and of that
+horizon, batch scales as powers of the horizon, powers fitted. given: powers (and for Step Law the
+values) as stated where the law comes from; part given: some of them fitted.
+"""
+
+STEP_LAW = Tie(fixed_powers={"n_params": -0.713, "tokens": 0.307}, value=1.79)
+"""eta = 1.79 N^-0.713 D^0.307 (N without embeddings, D tokens): arXiv 2503.04715, equation 1."""
+
+FEWEST = 3
+"""Different values of a covariate from which on a power of it is fitted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A law in the league. name: of the form, or of a published law; horizon: see HORIZONS."""
+
+    name: str
+    form: LawForm
+    horizon: Horizon
+    ties: Ties
+
+    @property
+    def label(self) -> str:
+        """Unique in a league."""
+        return f"{self.name} [{self.horizon}]"
+
+    @property
+    def predicts_new_groups(self) -> bool:
+        """Whether nothing in it is free per group."""
+        return not any(tie.per_group for tie in self.ties.values())
+
+
+def entries_for(data: Optima, names: Sequence[str] | None = None) -> list[Entry]:
+    """All laws that `data` can hold: horizons only where their covariates differ.
+
+    names: of the forms wanted, all by default. Laws of epsilon need several epsilons.
+    """
+    several = len(np.unique(data.group)) > 1
+    powers = {name: _powers(data, name) for name in ("tokens", "steps")}
+    found: list[Entry] = []
+    for form in LAW_FORMS.values():
+        if names is not None and form.name not in names:
+            continue
+        if form.epsilon and not _varies(data, "epsilon"):
+            continue
+        found.append(Entry(form.name, form, "shared", {}))
+        if several:
+            rates = {t.name: PER_GROUP for t in form.terms if t.kind == "learning rate"}
+            found.append(Entry(form.name, form, "per group", rates))
+        for horizon in ("tokens", "steps"):
+            if powers[horizon]:
+                found.append(Entry(form.name, form, horizon, _scaled(form, powers[horizon])))
+    if powers["tokens"] == ("n_params", "tokens"):
+        found += [entry for entry in _given() if names is None or entry.name in names]
+    return found
+
+
+def _scaled(form: LawForm, covariates: tuple[str, ...]) -> dict[str, Tie]:
+    horizon = covariates[-1]
+    kinds = {"learning rate": Tie(powers=covariates), "batch size": Tie(powers=(horizon,))}
+    return {term.name: kinds.get(term.kind, SHARED) for term in form.terms}
+
+
+def _given() -> list[Entry]:
+    run = LAW_FORMS["noise and curvature"]
+    noise = Tie(fixed_powers=NOISE_POWERS)
+    given = {
+        "eta_one": noise,
+        "eta_infinity": Tie(fixed_powers=CURVATURE_POWERS),
+        "saturation_batch": Tie(fixed_powers=SATURATION_POWERS),
+    }
+    part = {
+        "eta_one": noise,
+        "eta_infinity": Tie(powers=("n_params",)),
+        "saturation_batch": Tie(powers=("tokens",)),
+    }
+    return [
+        Entry("Step Law", LAW_FORMS["constant"], "given", {"eta_constant": STEP_LAW}),
+        Entry(run.name, run, "given", given),
+        Entry(run.name, run, "part given", part),
+    ]
+
+
+def _powers(data: Optima, horizon: str) -> tuple[str, ...]:
+    """The covariates of learning rates for this horizon; none where the horizon hardly varies."""
+    if not _varies(data, horizon):
+        return ()
+    return ("n_params", horizon) if _varies(data, "n_params") else (horizon,)
+
+
+def _varies(data: Optima, name: str) -> bool:
+    return name in data.covariates and len(np.unique(data.covariates[name].round(12))) >= FEWEST
