@@ -20,6 +20,7 @@ from empirical.train.optimizers import build_optimizer
 from empirical.train.run import SECONDS_BETWEEN_STATES, train_runs
 from empirical.train.run_configuration import WorkUnit
 from empirical.train.run_ledger import RunResult
+from empirical.train.stacked import StackedTrainee
 from empirical.train.text import Corpus, load_text
 from empirical.train.trainee import SingleTrainee, Trainee
 
@@ -80,10 +81,23 @@ def build_trainee(unit: WorkUnit, weights: Sequence[Mapping[str, Tensor]]) -> Tr
     first = unit.runs[0]
     device = resolve_device(first.device)
     dtype = resolve_dtype(first.dtype, device)
+    tokens = first.batch_size * first.network.context
+    if unit.path != "single":
+        return StackedTrainee(
+            first.network,
+            weights,
+            [run.optimizer for run in unit.runs],
+            path=unit.path,
+            device=device,
+            dtype=dtype,
+            tokens_per_step=tokens,
+        )
     kept = torch.float32 if dtype == torch.bfloat16 else dtype
     model = build_network(first.network, 0, device=device, dtype=kept)
     model.load_state_dict(weights[0])
-    optimizer = build_optimizer(model.parameters(), first.optimizer, first.learning_rate)
+    optimizer = build_optimizer(
+        model.named_parameters(), first.optimizer, first.learning_rate, tokens_per_step=tokens
+    )
     return SingleTrainee(model, optimizer, dtype=dtype)
 
 

@@ -1,0 +1,236 @@
+"""A sweep as it is written down in a TOML file: one frozen model, closed to unknown keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from empirical.settings import (
+    FrozenModel,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+from empirical.train.configuration import NetworkConfig
+from empirical.train.optimizer_configuration import OPTIMIZERS
+from empirical.train.schedule import ScheduleConfig
+
+Plain = bool | int | float | str
+
+
+def _listed(value: object) -> object:
+    """A lone value of a TOML file where a list is expected, as a list."""
+    return [value] if isinstance(value, str | int | float) else value
+
+
+def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("wanted each value once; leave the repetitions out")
+    return values
+
+
+def _seeds(value: object) -> object:
+    """A number of seeds n stands for the seeds 0 to n - 1."""
+    count = isinstance(value, int) and not isinstance(value, bool)
+    return list(range(value)) if count and isinstance(value, int) else value
+
+
+Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1), BeforeValidator(_listed)]
+Epsilons = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_listed)]
+Texts = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), BeforeValidator(_seeds)]
+
+
+class StartSettings(FrozenModel):
+    """What every run starts from: a checkpoint of this program, or fresh weights by a seed."""
+
+    checkpoint: Path | None = None
+    seed: NonNegativeInt | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.checkpoint is not None and self.seed is not None:
+            raise ValueError(
+                "got a checkpoint and a seed in start, wanted one of them; a checkpoint has its "
+                "weights already"
+            )
+        return self
+
+
+class BudgetSettings(FrozenModel):
+    """How long a run is: in tokens or in steps, one or several, never both.
+
+    rounding: what becomes of tokens that are no whole number of steps at some batch size.
+    """
+
+    tokens: Counts | None = None
+    steps: Counts | None = None
+    rounding: Literal["refuse", "nearest"] = "refuse"
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.tokens is None) == (self.steps is None):
+            both = "tokens and steps" if self.tokens else "neither tokens nor steps"
+            raise ValueError(
+                f"got {both} in budget, wanted exactly one; what is kept as the batch grows "
+                "decides what the optimum is, and the file has to say it"
+            )
+        _no_repeats(self.tokens or self.steps or ())
+        return self
+
+
+class GridSettings(FrozenModel):
+    """Learning rates from `from` to `to`, `per_octave` of them to a factor of two."""
+
+    low: PositiveFloat = Field(alias="from")
+    high: PositiveFloat = Field(alias="to")
+    per_octave: PositiveInt = 2
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(
+                f"got a grid from {self.low:g} to {self.high:g}, wanted it ascending; exchange them"
+            )
+        return self
+
+
+class AdaptiveSettings(FrozenModel):
+    """Learning rates chosen as results come in, cell by cell.
+
+    start: a learning rate for the middle cell of each optimizer, "neighbour" (the same, from a
+    rule of thumb) or "statistics" (every cell from the theory's own prediction). width: of the
+    95 % interval of the optimum, in octaves, below which a cell is done. most: learning rates of
+    a cell at most. most_seeds: seeds at most, where learning rates alone do not narrow it.
+    """
+
+    start: PositiveFloat | Literal["neighbour", "statistics"] = "neighbour"
+    width: PositiveFloat = 0.25
+    most: Annotated[int, Field(ge=3)] = 12
+    most_seeds: PositiveInt = 4
+
+
+class LearningRateSettings(FrozenModel):
+    """A grid or the adaptive bracket."""
+
+    grid: GridSettings | None = None
+    adaptive: AdaptiveSettings | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.grid is None) == (self.adaptive is None):
+            came = "a grid and adaptive" if self.grid else "neither a grid nor adaptive"
+            raise ValueError(f"got {came} in learning_rates, wanted exactly one; choose one")
+        return self
+
+
+class OptimizerSettings(FrozenModel):
+    """An optimizer of the sweep, with one or several epsilons.
+
+    epsilon: in the unit of a gradient; epsilon_ratio: over the rms sigma of one sequence in the
+    statistics. start, grid: learning rates of its own. settings: its other numbers by name, as
+    they are in the file beside these.
+    """
+
+    name: str
+    epsilon: Epsilons | None = None
+    epsilon_ratio: Epsilons | None = None
+    start: PositiveFloat | None = None
+    grid: GridSettings | None = None
+    settings: dict[str, Plain] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.name not in OPTIMIZERS:
+            raise ValueError(
+                f"got the optimizer {self.name!r}, wanted one of {', '.join(OPTIMIZERS)}; "
+                "change its name"
+            )
+        if self.epsilon is not None and self.epsilon_ratio is not None:
+            raise ValueError(
+                f"got epsilon and epsilon_ratio for {self.name}, wanted one of them; leave one out"
+            )
+        given = self.epsilon if self.epsilon is not None else self.epsilon_ratio
+        fields = OPTIMIZERS[self.name].model_fields
+        if given is not None and "epsilon" not in fields:
+            with_one = ", ".join(n for n, m in OPTIMIZERS.items() if "epsilon" in m.model_fields)
+            raise ValueError(
+                f"got an epsilon for {self.name}, which has none; leave it out or choose one of "
+                f"{with_one}"
+            )
+        if given is None and "epsilon" in fields and fields["epsilon"].is_required():
+            raise ValueError(f"got no epsilon for {self.name}, wanted at least one; add epsilon")
+        _no_repeats(given or ())
+        return self
+
+
+class ExecutorSettings(FrozenModel):
+    """Where units run. workers: at once; None: one per core. cpus, gpus: of one unit.
+
+    options: handed to the engine as they are (a Slurm partition, a Ray address).
+    """
+
+    name: Literal["local", "slurm", "ray"] = "local"
+    workers: PositiveInt | None = None
+    cpus: PositiveInt = 1
+    gpus: NonNegativeFloat = 0
+    options: dict[str, Plain] = Field(default_factory=dict)
+
+
+class SweepConfig(FrozenModel):
+    """One sweep. Batch sizes and held-out sequences count sequences of `network.context` tokens.
+
+    text: files, joined; none: the Python standard library's source. out: folder of plan, store
+    and table. statistics: a folder of `measure` or `demo`: the theory's prediction, and the unit
+    of epsilon_ratio. seeds: of the order of the batches. replicas: runs trained together at most.
+    The rest is as in one run (`RunConfig`).
+    """
+
+    text: Texts = ()
+    out: Path = Path("runs/sweep")
+    network: NetworkConfig | None = None
+    start: StartSettings = StartSettings()
+    statistics: Path | None = None
+    budget: BudgetSettings
+    batch_sizes: Counts
+    seeds: Seeds = (0, 1)
+    optimizers: Annotated[tuple[OptimizerSettings, ...], Field(min_length=1)]
+    schedule: ScheduleConfig = ScheduleConfig()
+    learning_rates: LearningRateSettings
+    heldout_sequences: Annotated[int, Field(ge=2)] = 1024
+    heldout_seed: NonNegativeInt = 0
+    diverged_above: PositiveFloat = 2.0
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    replicas: Literal["auto", "off"] | PositiveInt = "auto"
+    executor: ExecutorSettings = ExecutorSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _no_repeats(self.batch_sizes)
+        _no_repeats(self.seeds)
+        adaptive = self.learning_rates.adaptive
+        if self.statistics is None:
+            if adaptive is not None and adaptive.start == "statistics":
+                raise ValueError(
+                    'got start = "statistics" and no statistics; name their folder with '
+                    "statistics, or start from a learning rate"
+                )
+            if any(entry.epsilon_ratio is not None for entry in self.optimizers):
+                raise ValueError(
+                    "got an epsilon_ratio and no statistics to take its unit from; name their "
+                    "folder with statistics, or give epsilon itself"
+                )
+        if adaptive is None and any(entry.start is not None for entry in self.optimizers):
+            raise ValueError("got start for an optimizer of a grid; leave it out, or give grid")
+        if adaptive is not None and any(entry.grid is not None for entry in self.optimizers):
+            raise ValueError("got a grid for an optimizer of an adaptive sweep; leave it out")
+        if adaptive is not None and adaptive.most_seeds < len(self.seeds):
+            raise ValueError(
+                f"got {len(self.seeds)} seeds and most_seeds {adaptive.most_seeds}, wanted at "
+                "least as many; raise most_seeds"
+            )
+        return self
