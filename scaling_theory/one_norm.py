@@ -10,6 +10,7 @@ scale is not identified. Own derivation.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, inf, sqrt
 
 import numpy as np
@@ -29,33 +30,33 @@ second order in it, for normal gradients about `SECOND_ORDER` times its square."
 SECOND_ORDER = 0.15
 
 
+def half_weights(blocks: int) -> Array:
+    """Weights of the block means in the mean of each half, [2 SPLITS, K]: halves of one split are
+    neighbours."""
+    rng = np.random.default_rng(0)  # which blocks form a half does not matter
+    half = blocks // 2
+    orders = [rng.permutation(blocks) for _ in range(SPLITS)]
+    found = np.zeros((2 * SPLITS, blocks))
+    for split, order in enumerate(orders):
+        found[2 * split, order[:half]] = 1 / half
+        found[2 * split + 1, order[half : 2 * half]] = 1 / half
+    return found
+
+
+@dataclass(frozen=True, eq=False)
 class OneNorm:
-    """Sums over coordinates, taken in a few columns at a time."""
+    """Sums over coordinates i of the gradient g and of the means h of the halves.
 
-    def __init__(self, blocks: int) -> None:
-        rng = np.random.default_rng(0)  # which blocks form a half does not matter
-        half = blocks // 2
-        orders = [rng.permutation(blocks) for _ in range(SPLITS)]
-        self._halves = np.zeros((2 * SPLITS, blocks))
-        for split, order in enumerate(orders):
-            self._halves[2 * split, order[:half]] = 1 / half
-            self._halves[2 * split + 1, order[half : 2 * half]] = 1 / half
-        self.sigma = self.plain = self.half = self.crossed = 0.0
-        self.slopes = np.zeros(blocks)
+    sigma: of sigma_i. plain: of |g_i|. half: of |h_i|, mean over the halves. crossed: of h_i under
+    the signs of the other half, likewise. slopes: of `extrapolated` in the weight of each block,
+    the infinitesimal jackknife, [K].
+    """
 
-    def add(self, gradient: Array, variance: Array, means: Array) -> None:
-        """gradient, variance [c]; means of the blocks [K, c]."""
-        self.sigma += float(np.sqrt(variance).sum())
-        self.plain += float(np.abs(gradient).sum())
-        halves = self._halves @ means
-        self.half += float(np.abs(halves).sum()) / len(halves)
-        swapped = halves.reshape(SPLITS, 2, -1)[:, ::-1].reshape(halves.shape)
-        self.crossed += float((np.sign(swapped) * halves).sum()) / len(halves)
-        # infinitesimal jackknife of `extrapolated`: what weighing up a block changes
-        signs = np.sign(halves)
-        in_halves = means @ signs.T - np.abs(halves).sum(axis=1)
-        both = (self._halves.T > 0) * in_halves * (2 / len(halves))
-        self.slopes += 2 * (means - gradient) @ np.sign(gradient) - both.sum(axis=1)
+    sigma: float
+    plain: float
+    half: float
+    crossed: float
+    slopes: Array
 
     @property
     def extrapolated(self) -> float:

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from empirical.errors import UsageError
 from empirical.measure.adam_state import AdamState
+from empirical.measure.block_sums import inverse
 from empirical.measure.directional import curvature_at, curvatures, draw_subsets
 from empirical.measure.measurement import SUBSET, Measurement
-from empirical.measure.noise_report import inverse
 from empirical.train.randomness import private_generator
 from scaling_theory.audit import EpsilonAudit, audit_epsilon
 from scaling_theory.estimate import Estimate, mean_estimate, scaled_estimate, sum_estimate

@@ -30,6 +30,17 @@ class Group:
         """How many coordinates it has."""
         return sum(piece.stop - piece.start for piece in self.slices)
 
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """Start and stop of its stretches without a gap: neighbouring slices joined."""
+        found: list[tuple[int, int]] = []
+        for piece in self.slices:
+            if found and found[-1][1] == piece.start:
+                found[-1] = found[-1][0], piece.stop
+            else:
+                found.append((piece.start, piece.stop))
+        return found
+
 
 def by_module(name: str) -> str:
     """Names down to the first number, or else without the last part: "h.0", "wte", "lm_head"."""

@@ -14,8 +14,9 @@ from empirical.measure.curvature_scale import CurvatureNoise, curvature_noise
 from empirical.measure.directional import Point
 from empirical.measure.functional import BatchLoss, ModelLoss
 from empirical.measure.groups import WHOLE, Grouping, by_module, groups_of
-from empirical.measure.noise_report import GroupNoise, group_noise, inverse, preconditioner
+from empirical.measure.noise_report import GroupNoise, noise_of
 from empirical.measure.posing import pose_problem
+from empirical.measure.problem import Problem
 from empirical.measure.spread import Spread, measure_spread
 from empirical.measure.statistics import HEAVY
 from empirical.measure.tails import Tails, tails_of
@@ -25,6 +26,11 @@ from scaling_theory.noise_scale import FEWEST_BLOCKS
 
 BLOCKS = 64
 SUBSET = 16
+MICRO_BATCHES = 256
+"""Gradients that sigma^2 and the kurtosis rest on where nothing else is asked for."""
+LARGEST_MICRO_BATCH = 16
+SMALL = 2048
+"""Parameters below which every sample has a gradient of its own: it costs next to nothing."""
 DEFAULT_MEMORY = 2**31
 
 
@@ -81,7 +87,7 @@ def measure(
     curvature: str = "whole",
     second_moment: Tensor | None = None,
     epsilon: float = 0.0,
-    micro_batch: int = 1,
+    micro_batch: int | None = None,
     blocks: int = BLOCKS,
     subset: int = SUBSET,
     chunk: int = 32,
@@ -111,7 +117,8 @@ def measure(
         curvature: "none", "whole" or "groups": where to measure the SGD noise scale.
         second_moment: Adam's v, [P], for the scale `adam`; None: g^2 + sigma^2.
         epsilon: Adam's, for the same.
-        micro_batch: samples per gradient; more is cheaper, and coarser in sigma^2.
+        micro_batch: samples per gradient: sigma^2 of a coordinate is known to sqrt(2 / M) from
+            M of them, and the more samples in each, the cheaper; None: `MICRO_BATCHES` of them.
         blocks: K, how many deviations; every interval rests on them.
         subset: samples per directional curvature.
         chunk: samples per forward pass.
@@ -125,7 +132,7 @@ def measure(
     if curvature not in ("none", "whole", "groups"):
         raise UsageError(f"curvature is {curvature!r}; 'none', 'whole' or 'groups' is wanted")
     for name, value in (("micro_batch", micro_batch), ("subset", subset)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{name} is {value}; at least 1 is wanted")
     problem = pose_problem(
         target,
@@ -137,6 +144,9 @@ def measure(
         samples=samples,
         chunk=chunk,
     )
+    _check_adam(problem, second_moment, epsilon)
+    if micro_batch is None:
+        micro_batch = default_micro_batch(problem)
     available = ceil(problem.samples / micro_batch)
     if min(blocks, available) < FEWEST_BLOCKS:
         raise UsageError(
@@ -155,12 +165,10 @@ def measure(
     )
     if not bool(spread.gradient.isfinite().all()) or not bool(spread.variance.isfinite().all()):
         raise UsageError("a gradient is not finite; check the loss of every sample of the pool")
-    scale = _scale(spread, second_moment, epsilon)
     tokens_each = problem.tokens_per_sample
-    noise = {
-        group.name: group_noise(spread, group, number, scale, tokens_each)
-        for number, group in enumerate(found)
-    }
+    noise = noise_of(
+        spread, found, second_moment=second_moment, epsilon=epsilon, tokens=tokens_each
+    )
     at = Point(problem, spread)
     looked_at = {"none": (), "whole": found[:1], "groups": found}[curvature]
     curved = {
@@ -187,17 +195,21 @@ def measure(
     )
 
 
-def _scale(spread: Spread, second_moment: Tensor | None, epsilon: float) -> Tensor:
+def _check_adam(problem: Problem, second_moment: Tensor | None, epsilon: float) -> None:
     if not epsilon >= 0:
         raise UsageError(f"epsilon is {epsilon}; at least 0 is wanted")
-    if second_moment is None:
-        return preconditioner(spread.variance, spread.gradient, epsilon)
-    if second_moment.shape != spread.gradient.shape:
+    if second_moment is not None and second_moment.shape != problem.point.shape:
         raise UsageError(
             f"second_moment has shape {tuple(second_moment.shape)}; one number per parameter, "
-            f"{tuple(spread.gradient.shape)}, is wanted"
+            f"{tuple(problem.point.shape)}, is wanted"
         )
-    return inverse(second_moment.to(spread.gradient), epsilon)
+
+
+def default_micro_batch(problem: Problem) -> int:
+    """Samples per gradient: as many as leave `MICRO_BATCHES` of them, 1 for small models."""
+    if problem.parameters < SMALL:
+        return 1
+    return max(1, min(problem.samples // MICRO_BATCHES, LARGEST_MICRO_BATCH))
 
 
 def _status(whole: GroupNoise, tails: Tails) -> str:

@@ -19,16 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from empirical.measure.block_sums import BlockSums, block_sums
 from empirical.measure.groups import Group
 from empirical.measure.spread import Spread
 from scaling_theory.estimate import Estimate
 from scaling_theory.noise_scale import NoiseScale, noise_scale, signal_of
-from scaling_theory.one_norm import OneNorm, sign_scale
+from scaling_theory.one_norm import sign_scale
 
 Array = NDArray[np.float64]
-
-COLUMNS = 1 << 15
-"""Coordinates worked on at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,32 @@ class GroupNoise:
     adam: NoiseScale
 
 
-def group_noise(
-    spread: Spread, group: Group, number: int, adam_scale: Tensor, tokens: float
-) -> GroupNoise:
-    """The noise of one group.
+def noise_of(
+    spread: Spread,
+    groups: tuple[Group, ...],
+    *,
+    second_moment: Tensor | None,
+    epsilon: float,
+    tokens: float,
+) -> dict[str, GroupNoise]:
+    """The noise of every group, the first of which is the whole.
 
-    number: of the group in spread.traces. adam_scale: A, [P]. tokens: per sample.
+    second_moment: Adam's v, [P]; None: g^2 + sigma^2, which it is at batches of one sample.
+    tokens: per sample.
     """
-    sums = _one_look(spread, group, adam_scale)
+    sums = block_sums(spread, groups, second_moment, epsilon)
+    return {
+        group.name: _group_noise(spread, group, seen.numpy(), part, tokens)
+        for group, part, seen in zip(groups, sums, spread.traces.T, strict=True)
+    }
+
+
+def _group_noise(
+    spread: Spread, group: Group, seen: Array, sums: BlockSums, tokens: float
+) -> GroupNoise:
     count = spread.samples
-    seen = spread.traces[:, number].numpy()
-    error = float(np.std(seen, ddof=1)) / sqrt(len(seen))
-    trace = Estimate(sums.trace, error, count)
+    trace = Estimate(sums.trace, _spread_error(seen), count)
     signal = signal_of(sums.norm, sums.trace, sums.gram, count)
-    covariance = _covariance(sums.gram, seen)
     weighted = Estimate(sums.adam_trace, _spread_error(sums.adam_between), count)
     adam_signal = signal_of(sums.adam_norm, sums.adam_trace, sums.adam_gram, count)
     return GroupNoise(
@@ -76,7 +86,7 @@ def group_noise(
         gradient_norm_squared=signal.estimate,
         trace_covariance=trace,
         rms_sigma=sqrt(sums.trace / max(sums.noisy, 1)),
-        simple=noise_scale("simple", trace, signal, covariance, tokens),
+        simple=noise_scale("simple", trace, signal, _covariance(sums.gram, seen), tokens),
         sign=sign_scale(sums.one_norm, count, tokens),
         adam=noise_scale(
             "adam",
@@ -86,65 +96,6 @@ def group_noise(
             tokens,
         ),
     )
-
-
-def preconditioner(variance: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
-    """A = 1 / (sqrt(g^2 + sigma^2) + epsilon), [P]: Adam's at batches of one sample; 0 for 0/0."""
-    return inverse(variance + gradient.square(), epsilon)
-
-
-def inverse(v: Tensor, epsilon: float) -> Tensor:
-    """1 / (sqrt(v) + epsilon), and 0 for coordinates that never had a gradient."""
-    root = v.sqrt() + epsilon
-    return root.reciprocal().where(v > 0, root.new_zeros(()))
-
-
-@dataclass
-class _Sums:
-    """Sums over the coordinates of a group; Gram matrices are those of block means."""
-
-    gram: Array
-    adam_gram: Array
-    adam_between: Array
-    one_norm: OneNorm
-    norm: float = 0.0
-    trace: float = 0.0
-    adam_norm: float = 0.0
-    adam_trace: float = 0.0
-    noisy: int = 0
-
-
-def _one_look(spread: Spread, group: Group, adam_scale: Tensor) -> _Sums:
-    count = len(spread.blocks)
-    shrink = spread.shrink.numpy()[:, None]
-    sums = _Sums(
-        np.zeros((count, count)), np.zeros((count, count)), np.zeros(count), OneNorm(count)
-    )
-    for piece in group.slices:
-        for start in range(piece.start, piece.stop, COLUMNS):
-            here = slice(start, min(start + COLUMNS, piece.stop))
-            g = _numbers(spread.gradient[here])
-            s2 = _numbers(spread.variance[here])
-            a = _numbers(adam_scale[here])
-            away = _numbers(spread.blocks[:, here])
-            means = g + shrink * away
-            root = np.sqrt(a)
-            sums.gram += means @ means.T
-            scaled = root * means
-            sums.adam_gram += scaled @ scaled.T
-            sums.adam_between += spread.block_size * (away**2 @ a)
-            sums.norm += float(g @ g)
-            sums.trace += float(s2.sum())
-            sums.adam_norm += float(a @ g**2)
-            sums.adam_trace += float(a @ s2)
-            sums.noisy += int((s2 > 0).sum())
-            sums.one_norm.add(g, s2, means)
-    return sums
-
-
-def _numbers(values: Tensor) -> Array:
-    found: Array = values.cpu().double().numpy()
-    return found
 
 
 def _spread_error(values: Array) -> float:

@@ -68,10 +68,13 @@ def single(loss: BatchLoss, stack: Stack, named: Mapping[str, Tensor]) -> Any:
 
 
 def batch_losses(
-    problem: Problem, named: Mapping[str, Tensor], indices: Tensor
+    problem: Problem, named: Mapping[str, Tensor], indices: Tensor, chunk: int | None = None
 ) -> Iterator[tuple[Tensor, float]]:
-    """(mean loss [], sum of weights) of each part of these samples that makes one batch."""
-    for where, stack, rows in problem.pool.parts(indices, problem.chunk):
+    """(mean loss [], sum of weights) of each part of these samples that makes one batch.
+
+    chunk: samples per part at most; None: the problem's.
+    """
+    for where, stack, rows in problem.pool.parts(indices, chunk or problem.chunk):
         weights = problem.weights[indices[where].cpu()]
         found = problem.loss(named, stack.batch(stack.tensors(rows)))
         if found.dim():

@@ -4,76 +4,139 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
-from torch.func import grad, vmap
+from torch.func import grad_and_value, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from empirical.measure.parameter_vector import unflatten
 from empirical.measure.problem import Problem, batch_losses, single
 from empirical.measure.samples import Stack
+from empirical.measure.short_memory import with_less
+
+SAMPLE_WORK = 3e7
+"""Parameters times tokens from which, on a CPU, single samples are no faster together."""
+
+TOGETHER = 16
+"""Samples per vectorised pass at most: more of them leave the caches and are slower."""
+
+ROOM = 1 << 28
+"""Bytes that the gradients of a vectorised pass may take."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Gradients of a few micro-batches.
 
-    numbers: which of the micro-batches, [c]. gradients: of each one's mean loss, [c, P]. weights:
-    its sum of w_k, [c]. sizes: its samples, [c]. All but the gradients float64 on the CPU.
+    numbers: which of the micro-batches, [c]. gradients: of each one's mean loss, [c, P], in a
+    buffer that the next rows overwrite. weights: its sum of w_k, [c]. sizes: its samples, [c].
+    losses: its mean loss, [c]. All but the gradients float64 on the CPU.
     """
 
     numbers: Tensor
     gradients: Tensor
     weights: Tensor
     sizes: Tensor
+    losses: Tensor
 
 
 def gradient_rows(problem: Problem, order: Tensor, micro_batch: int, chunk: int) -> Iterator[Rows]:
     """Gradients of consecutive micro-batches of these samples, the last perhaps smaller.
 
-    order: sample numbers, [n]. chunk: samples per vectorised backward pass, for micro_batch 1;
-    it bounds the memory at chunk gradients.
+    order: sample numbers, [n]. chunk: samples per pass at most; fewer where memory is short.
     """
-    if micro_batch == 1 and problem.mode != "loop":
+    if micro_batch == 1 and _vectorised(problem):
         yield from _single_rows(problem, order, chunk)
         return
+    leaves = _leaves(problem, problem.point)
+    row = torch.empty_like(problem.point)
     for number, picked in enumerate(torch.split(order, micro_batch)):
-        weights = problem.weights[picked.cpu()].sum()
-        sizes = torch.tensor([len(picked)], dtype=torch.float64)
-        yield Rows(torch.tensor([number]), gradient_of(problem, picked)[None], weights[None], sizes)
+        whole = float(problem.weights[picked.cpu()].sum())
+        work = partial(_gradient_into, row, problem, leaves, picked)
+        loss, chunk = with_less(work, chunk)
+        yield Rows(
+            torch.tensor([number]),
+            row[None],
+            torch.tensor([whole], dtype=torch.float64),
+            torch.tensor([len(picked)], dtype=torch.float64),
+            torch.tensor([loss], dtype=torch.float64),
+        )
 
 
 def gradient_of(problem: Problem, indices: Tensor, point: Tensor | None = None) -> Tensor:
     """Gradient of the weighted mean loss over these samples at `point` (theta), [P]."""
-    at = (problem.point if point is None else point).detach()
-    total = torch.zeros_like(at)
-    whole = float(problem.weights[indices.cpu()].sum())
-    leaves = [piece.requires_grad_() for piece in unflatten(problem, at.clone()).values()]
-    named = dict(zip(problem.names, leaves, strict=True))
-    for loss, weight in batch_losses(problem, named, indices):
-        pieces = torch.autograd.grad(loss, leaves, allow_unused=True)
-        share, place = weight / whole, 0
-        for leaf, piece in zip(leaves, pieces, strict=True):
-            if piece is not None:
-                total[place : place + leaf.numel()].add_(piece.reshape(-1), alpha=share)
-            place += leaf.numel()
+    leaves = _leaves(problem, problem.point if point is None else point)
+    total = torch.empty_like(problem.point)
+    with_less(partial(_gradient_into, total, problem, leaves, indices), problem.chunk)
     return total
 
 
+def _leaves(problem: Problem, point: Tensor) -> dict[str, Tensor]:
+    """Parameters that a gradient can be taken of; views of the vector, which stays as it is."""
+    pieces = unflatten(problem, point.detach())
+    return {name: piece.requires_grad_() for name, piece in pieces.items()}
+
+
+def _gradient_into(
+    total: Tensor, problem: Problem, leaves: Mapping[str, Tensor], indices: Tensor, chunk: int
+) -> float:
+    """Make `total` [P] the gradient of the mean loss over these samples; the loss itself."""
+    total.zero_()
+    whole = float(problem.weights[indices.cpu()].sum())
+    mean = 0.0
+    for loss, weight in batch_losses(problem, leaves, indices, chunk):
+        pieces = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+        share, place = weight / whole, 0
+        for leaf, piece in zip(leaves.values(), pieces, strict=True):
+            if piece is not None:
+                total[place : place + leaf.numel()].add_(piece.reshape(-1), alpha=share)
+            place += leaf.numel()
+        mean += share * float(loss.detach())
+    return mean
+
+
+def _vectorised(problem: Problem) -> bool:
+    work = problem.parameters * problem.tokens_per_sample
+    return problem.mode != "loop" and (problem.point.device.type != "cpu" or work < SAMPLE_WORK)
+
+
 def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:
-    named = unflatten(problem, problem.point)
-    for number, block in enumerate(torch.split(order, chunk)):
-        for places, stack, rows in problem.pool.parts(block, chunk):
-
-            def one(p: Mapping[str, Tensor], *sample: Tensor, stack: Stack = stack) -> Tensor:
-                return cast(Tensor, single(problem.loss, stack, p)(*sample))
-
-            tensors = stack.tensors(rows)
-            with sdpa_kernel(SDPBackend.MATH):
-                by_name = vmap(grad(one), in_dims=(None, *(0 for _ in tensors)))(named, *tensors)
-            gradients = torch.cat([by_name[name].flatten(1) for name in problem.names], dim=1)
+    each = 2 * problem.parameters * problem.point.element_size()
+    chunk = max(1, min(chunk, TOGETHER, ROOM // each))
+    start = 0
+    while start < len(order):
+        block = order[start : start + chunk]
+        for places, stack, samples in problem.pool.parts(block, chunk):
+            work = partial(_vectorised_pass, problem, stack, samples)
+            (gradients, losses), fitted = with_less(work, chunk)
+            chunk = min(chunk, fitted)
             weights = problem.weights[block[places].cpu()]
-            numbers = number * chunk + places.cpu()
-            yield Rows(numbers, gradients, weights, torch.ones_like(weights))
+            yield Rows(start + places.cpu(), gradients, weights, torch.ones_like(weights), losses)
+        start += len(block)
+
+
+def _vectorised_pass(
+    problem: Problem, stack: Stack, samples: Tensor, most: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients [c, P] and losses [c] (float64, CPU) of single samples, `most` at a time."""
+
+    def one(p: Mapping[str, Tensor], *sample: Tensor) -> Tensor:
+        return cast(Tensor, single(problem.loss, stack, p)(*sample))
+
+    named = unflatten(problem, problem.point)
+    gradients = problem.point.new_empty(len(samples), problem.parameters)
+    losses = []
+    for start in range(0, len(samples), most):
+        tensors = stack.tensors(samples[start : start + most])
+        rows = gradients[start : start + most]
+        # the fused attention kernels have no batching rule, the math kernel has
+        with sdpa_kernel(SDPBackend.MATH):
+            by_name, values = vmap(grad_and_value(one), in_dims=(None, *(0 for _ in tensors)))(
+                named, *tensors
+            )
+        torch.cat([by_name[name].flatten(1) for name in problem.names], dim=1, out=rows)
+        losses.append(values.double().cpu())
+    return gradients, torch.cat(losses)

@@ -8,13 +8,14 @@ W (G - g) = sum of n deviations, hence with unequal sizes (own derivation)
     sigma^2 = sum_m W_m^2 (G_m - g)^2 / (N - sum_m n_m^2 / N),
 
 which is the familiar divisor N - 1 for single samples.
+
+Memory: a gradient, the reference, W^2 y^2 and, with uneven weights, W^2 y; all else is done a
+stretch of coordinates at a time, while they are in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +28,9 @@ from empirical.measure.rows import Rows, gradient_rows
 TAIL_COORDINATES = 2048
 TAIL_NUMBERS = 1 << 22
 """At most so many coordinates, and so many numbers in all, are kept for the kurtosis."""
+
+STRETCH = 1 << 17
+"""Numbers worked on at a time: they stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,9 @@ class Spread:
         tails: deviations of micro-batches on a few coordinates, [M, C], float64.
         tail_size: samples in a micro-batch of `tails`.
         samples: N.
+        members: the samples of each block.
+        weights: sum of w_k of each block, [K], float64.
+        losses: sum of w_k L_k of each block, [K], float64.
         notes: where the blocks are, if that is worth saying.
     """
 
@@ -53,27 +60,15 @@ class Spread:
     tails: Tensor
     tail_size: int
     samples: int
+    members: tuple[Tensor, ...]
+    weights: Tensor
+    losses: Tensor
     notes: tuple[str, ...]
 
     @property
     def block_size(self) -> float:
         """b, samples per block."""
         return self.samples / len(self.blocks)
-
-
-class SpreadPass(Protocol):
-    """One pass over a pool, as `measure_spread` makes it."""
-
-    def __call__(
-        self,
-        problem: Problem,
-        groups: tuple[Group, ...],
-        *,
-        blocks: int,
-        micro_batch: int,
-        max_memory: int | None,
-        rng: torch.Generator,
-    ) -> Spread: ...
 
 
 def measure_spread(
@@ -99,15 +94,17 @@ def measure_spread(
     sums = Sums(problem.point, groups, store.rows, picked, even)
     for rows in gradient_rows(problem, order, micro_batch, problem.chunk):
         sums.add(rows, block_of[rows.numbers])
+    of_sample = block_of[torch.arange(count) // micro_batch]
+    sizes = torch.bincount(of_sample, minlength=kept).tolist()
     notes = (store.note,) if store.note else ()
-    return sums.finish(count, micro_batch, notes)
+    return sums.finish(torch.split(order, sizes), micro_batch, notes)
 
 
 class Sums:
-    """Running sums of W y, W^2 y and W^2 y^2, y = G - reference: no large numbers are subtracted.
+    """Running sums of W y and W^2 y^2, y = G - reference: no large numbers are subtracted.
 
-    The reference is the first micro-batch's gradient. Where all micro-batches are even in size and
-    weight, W^2 y is a multiple of W y and not kept.
+    The reference is the first micro-batch's gradient. W^2 y is kept where micro-batches are uneven
+    in size or weight; else it is a multiple of W y. W y is kept by blocks.
     """
 
     def __init__(
@@ -115,9 +112,10 @@ class Sums:
     ) -> None:
         self.groups, self.blocks, self.picked = groups, blocks, picked
         self.reference: Tensor | None = None
-        self.first, self.square = torch.zeros_like(like), torch.zeros_like(like)
+        self.square = torch.zeros_like(like)
         self.second = None if even else torch.zeros_like(like)
-        self.per_block = torch.zeros(len(blocks), 4, dtype=torch.float64)
+        # of each block: sums of W, W^2, n, n^2, W L
+        self.per_block = torch.zeros(len(blocks), 5, dtype=torch.float64)
         self.norms = torch.zeros(len(blocks), len(groups), dtype=torch.float64)
         self.tails: list[Tensor] = []
 
@@ -125,67 +123,94 @@ class Sums:
         """Take in gradients [c, P] (changed in place), each belonging to a block."""
         if self.reference is None:
             self.reference = rows.gradients[0].clone()
-        away = rows.gradients.sub_(self.reference)
-        self.tails.append(away[:, self.picked.to(away.device)].double().cpu())
-        weights = rows.weights.to(away)
-        self.first += weights @ away
-        if self.second is not None:
-            self.second += weights.square() @ away
-        membership = (torch.unique(block_of)[:, None] == block_of).to(away)
-        self.blocks[torch.unique(block_of)] += ((membership * weights) @ away).cpu()
-        for number, group in enumerate(self.groups):
-            squares = sum(away[:, piece].square().sum(1) for piece in group.slices)
-            scaled = torch.as_tensor(squares).double().cpu() * rows.weights.square()
-            self.norms[:, number].index_add_(0, block_of, scaled)
-        away.square_()
-        self.square += weights.square() @ away
-        parts = [rows.weights, rows.weights.square(), rows.sizes, rows.sizes.square()]
-        self.per_block.index_add_(0, block_of, torch.stack(parts, dim=1))
+        norms = torch.zeros(len(rows.weights), len(self.groups), dtype=torch.float64)
+        for here, number in stretches(self.groups, STRETCH // len(rows.weights)):
+            away = rows.gradients[:, here].sub_(self.reference[here])
+            norms[:, number] += self._take_in(away, here, rows.weights, block_of)
+        norms[:, 0] = norms.sum(1)
+        self.norms.index_add_(0, block_of, norms * rows.weights.square()[:, None])
+        self.tails.append(rows.gradients[:, self.picked.to(rows.gradients.device)].double().cpu())
+        w, n = rows.weights, rows.sizes
+        parts = torch.stack([w, w.square(), n, n.square(), w * rows.losses], dim=1)
+        self.per_block.index_add_(0, block_of, parts)
 
-    def finish(self, count: int, micro_batch: int, notes: tuple[str, ...]) -> Spread:
-        """Means and central moments from the sums."""
+    def _take_in(self, away: Tensor, here: slice, weights: Tensor, block_of: Tensor) -> Tensor:
+        """Add y, [c, stretch], to the sums of a stretch; |y|^2 of each, [c]."""
+        if len(away) == 1:  # in place, and half the time of the same in matrix products
+            y, weight = away[0], float(weights[0])
+            self.blocks[int(block_of[0]), here].add_(y.to(self.blocks), alpha=weight)
+            if self.second is not None:
+                self.second[here].add_(y, alpha=weight**2)
+            self.square[here].addcmul_(y, y, value=weight**2)
+            return torch.dot(y, y)[None].double().cpu()
+        low, high = int(block_of.min()), int(block_of.max()) + 1
+        scale = weights.to(away)
+        membership = (torch.arange(low, high)[:, None] == block_of).to(away) * scale
+        self.blocks[low:high, here] += (membership @ away).to(self.blocks)
+        if self.second is not None:
+            self.second[here].addmv_(away.T, scale.square())
+        squares = away.square()
+        self.square[here].addmv_(squares.T, scale.square())
+        return squares.sum(1).double().cpu()
+
+    def finish(
+        self, members: tuple[Tensor, ...], micro_batch: int, notes: tuple[str, ...]
+    ) -> Spread:
+        """Means and central moments from the sums, in the place of the sums."""
         if self.reference is None:
             raise ValueError("no gradient came; at least one is wanted")
-        weight, weight2, sizes, sizes2 = self.per_block.T
-        total = float(weight.sum())
-        mean = self.first / total
-        second = self.first * (float(weight2.sum()) / total) if self.second is None else self.second
+        weight, weight2, sizes, sizes2, losses = self.per_block.T
+        total, total2, count = float(weight.sum()), float(weight2.sum()), int(sizes.sum())
         divisor = count - float(sizes2.sum()) / count
-        variance = self.square - 2 * mean * second + mean.square() * float(weight2.sum())
-        # a negative is rounding: the sum of squares around the mean has no other
-        variance = (variance / divisor).clamp_min_(0.0)
-        for number, away, norms in self._block_norms(mean):
-            # exact for even micro-batches; else good enough for the error of a trace
-            across = norms * (weight2[number] / weight[number]).item()
-            self.norms[number] += weight2[number] * away - 2 * across
-        traces = self.norms * (len(self.blocks) / divisor)
         b = count / len(self.blocks)
         shrink = (1 - sizes / count).sqrt() * (b / sizes).sqrt()
-        centre = mean.cpu()
-        for number, row in enumerate(self.blocks):
-            row.sub_(float(weight[number]) * centre).div_(float(sizes[number] * shrink[number]))
+        across = torch.zeros_like(self.norms)
+        own = torch.zeros(len(self.groups), dtype=torch.float64)
+        scale = (sizes * shrink).to(self.blocks)[:, None]
+        for here, number in stretches(self.groups, STRETCH // len(self.blocks)):
+            rows = self.blocks[:, here]
+            first = rows.sum(0)
+            mean = first / total
+            across[:, number] += (rows @ mean).double()
+            own[number] += torch.dot(mean, mean).double()
+            rows.sub_(weight.to(rows)[:, None] * mean).div_(scale)
+            mean = mean.to(self.square)
+            second = mean * total2 if self.second is None else self.second[here]
+            variance = self.square[here]
+            variance.sub_(2 * mean * second).add_(mean.square(), alpha=total2)
+            # a negative is rounding: the sum of squares around the mean has no other
+            variance.div_(divisor).clamp_min_(0.0)
+            self.reference[here] += mean
+        across[:, 0], own[0] = across.sum(1), own.sum()
+        # exact for even micro-batches; else good enough for the error of a trace
+        ratio = (weight2 / weight)[:, None]
+        norms = self.norms + weight2[:, None] * own - 2 * ratio * across
         tails = torch.cat(self.tails)
         return Spread(
-            gradient=self.reference + mean,
-            variance=variance,
+            gradient=self.reference,
+            variance=self.square,
             blocks=self.blocks,
             shrink=shrink,
-            traces=traces,
+            traces=norms * (len(self.blocks) / divisor),
             tails=tails - tails.mean(0),
             tail_size=micro_batch,
             samples=count,
+            members=members,
+            weights=weight,
+            losses=losses,
             notes=notes,
         )
 
-    def _block_norms(self, mean: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """(block, |mean|^2 per group, mean . (sum of W y of the block) per group)."""
-        centre = mean.cpu()
-        pieces = [group.slices for group in self.groups]
-        own = torch.stack([_dot(centre, centre, slices) for slices in pieces])
-        for number, row in enumerate(self.blocks):
-            yield number, own, torch.stack([_dot(row, centre, slices) for slices in pieces])
 
+def stretches(groups: tuple[Group, ...], length: int) -> list[tuple[slice, int]]:
+    """All coordinates in short pieces of one group each, with the group's number.
 
-def _dot(first: Tensor, second: Tensor, slices: tuple[slice, ...]) -> Tensor:
-    found = [torch.dot(first[piece], second[piece]).double() for piece in slices]
-    return torch.stack(found).sum()
+    The first group is the whole, the others part it.
+    """
+    return [
+        (slice(start, min(start + length, stop)), number)
+        for number, group in enumerate(groups)
+        if number or len(groups) == 1
+        for begin, stop in group.runs
+        for start in range(begin, stop, max(1, length))
+    ]
