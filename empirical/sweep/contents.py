@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from empirical.errors import UsageError
-from empirical.sweep.folder import SweepFolder
+from empirical.sweep.folder import DOCUMENTS, SweepFolder
 from empirical.sweep.plan_record import StoredRun
 from empirical.sweep.result_files import decode_result, keys_of
 from empirical.sweep.run_rows import ended_rows
@@ -30,7 +30,6 @@ from empirical.sweep.schema import (
     row_of,
     stored_run,
 )
-from empirical.sweep.sweep_copy import decode_copy
 from empirical.train.run_configuration import RESULTS_VERSION
 
 SECONDS_TO_WAIT = 20.0
@@ -46,7 +45,7 @@ class Contents:
         runs: the same with what result files add to them.
         unfiled: units whose result stands in the store only.
         decisions: of the planner, as far as the store holds them.
-        sweep: text of the sweep file, None if there is none.
+        documents: texts of the files about the sweep as a whole, by name.
         sound: whether the store needs no repair; False where it is missing.
         damage: what could not be believed: the file, and why.
     """
@@ -55,7 +54,7 @@ class Contents:
     runs: Mapping[str, RunRow]
     unfiled: tuple[str, ...]
     decisions: tuple[DecisionRow, ...]
-    sweep: str | None
+    documents: Mapping[str, str]
     sound: bool
     damage: Mapping[Path, str]
 
@@ -85,10 +84,14 @@ def read_contents(folder: SweepFolder) -> Contents:
             f"{folder.store} has version {version}, this program knows {SCHEMA_VERSION}; use the "
             "newer program, or another folder"
         )
-    copy = decode_copy(folder.sweep)
-    if copy is None and (folder.sweep.exists() or "sweep" in notes):
-        damage[folder.sweep] = "it is missing, damaged or was changed by hand"
-
+    documents = dict(notes)
+    documents.pop("schema_version", None)
+    for name in DOCUMENTS:
+        text = _text(folder.root / name)
+        if name in documents and text != documents[name]:
+            damage[folder.root / name] = "it is missing, damaged or was changed by hand"
+        elif text is not None:
+            documents[name] = text
     stored = {row.key: row for row in rows if isinstance(row, RunRow)}
     runs = dict(stored)
     filed: set[str] = set()
@@ -110,7 +113,7 @@ def read_contents(folder: SweepFolder) -> Contents:
         runs=runs,
         unfiled=tuple(sorted({row.unit for row in current if row.result} - filed)),
         decisions=tuple(row for row in rows if isinstance(row, DecisionRow)),
-        sweep=notes.get("sweep", copy),
+        documents=documents,
         sound=not problem and "schema_version" in notes,
         damage=damage,
     )
@@ -143,3 +146,12 @@ def read_store(path: Path) -> tuple[list[Row], str]:
     except sqlite3.Error as error:
         problem = f"it cannot be read ({error})"
     return rows, problem
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        return ""

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from empirical.errors import UsageError
 from empirical.sweep.atomic_files import DISK_ERRORS, storage_error
@@ -62,15 +63,15 @@ def run_sweep(
     *,
     text: tuple[Path, ...] = (),
     checkpoint: Path | None = None,
-    sweep: str | None = None,
+    documents: Mapping[str, str] = MappingProxyType({}),
     attempts: int = ATTEMPTS,
     seconds_between_states: float = 20.0,
     watch: Watch = lambda store, units: None,
 ) -> Outcome:
     """Compute what the planner wants in the folder `root`, and go on from what is there.
 
-    text, checkpoint: as in `Materials` of `empirical.train.run_execution`. sweep: text of the
-    sweep file, kept in the folder; None leaves the one that is there.
+    text, checkpoint: as in `Materials` of `empirical.train.run_execution`. documents: texts of
+    files of names in DOCUMENTS, kept in the folder and in the store; others stay as they are.
 
     Raises UsageError where another driver is at work, StorageError where the disk refuses, and
     KeyboardInterrupt when asked to stop a second time; a later call goes on in each case.
@@ -87,7 +88,7 @@ def run_sweep(
         )
 
     with (
-        open_sweep(root, sweep) as (store, mended),
+        open_sweep(root, documents) as (store, mended),
         interruption() as interrupted,
         open_engine(settings, store.folder) as engine,
     ):

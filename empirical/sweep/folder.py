@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+DOCUMENTS = ("sweep.toml", "plan.json")
+"""Files about the sweep as a whole; the store keeps a second copy of each."""
+
 
 @dataclass(frozen=True)
 class SweepFolder:
@@ -14,7 +17,7 @@ class SweepFolder:
     results/<unit>.json    what a unit gave; written by the worker that computed it
     curves/<run>.csv       training loss by step, one file per run
     state/<unit>.*         a unit that has not ended: its state, and the step it has reached
-    sweep.toml             the sweep as it was asked for
+    sweep.toml, plan.json  the sweep as it was asked for, and as it was planned
     lock                   held by the driver while it lives
     stop                   there while workers are asked to leave their state and end
     """
@@ -40,11 +43,6 @@ class SweepFolder:
     def states(self) -> Path:
         """Folder of the states within runs."""
         return self.root / "state"
-
-    @property
-    def sweep(self) -> Path:
-        """The copy of the sweep file."""
-        return self.root / "sweep.toml"
 
     @property
     def lock(self) -> Path:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from empirical.sweep.atomic_files import PART, storage, write_atomically
 from empirical.sweep.contents import Contents, read_contents
@@ -16,17 +17,19 @@ from empirical.sweep.lock import sole_driver
 from empirical.sweep.run_rows import result_of_rows
 from empirical.sweep.schema import PLANNED, RUNNING, NoteRow, RunRow, create_tables, put_rows
 from empirical.sweep.store import Store, connect
-from empirical.sweep.sweep_copy import encode_copy
 
 SECONDS_UNTIL_LEFT = 3600.0
 """A half-written file of this age was left by a process that died."""
 
 
 @contextmanager
-def open_sweep(root: Path, sweep: str | None = None) -> Iterator[tuple[Store, tuple[str, ...]]]:
+def open_sweep(
+    root: Path, documents: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Store, tuple[str, ...]]]:
     """The store of a sweep, held alone, and sentences about what had to be mended.
 
-    sweep: text of the sweep file; it takes the place of the one in the folder.
+    documents: texts of files about the sweep as a whole, of names in DOCUMENTS; they take the
+    place of those in the folder.
 
     Raises UsageError where another driver is at work or a newer program wrote the store, and
     StorageError where the disk refuses.
@@ -38,13 +41,13 @@ def open_sweep(root: Path, sweep: str | None = None) -> Iterator[tuple[Store, tu
             contents = replace(
                 found,
                 runs={key: _settled(row) for key, row in found.runs.items()},
-                sweep=found.sweep if sweep is None else sweep,
+                documents={**found.documents, **documents},
             )
             mended = (*_mend_results(folder, contents), *_mend_store(folder, contents))
             connection = connect(folder)
         with closing(connection):
             with storage(folder.root):
-                mended += _mend_sweep(folder, connection, contents)
+                mended += _mend_documents(folder, connection, contents, documents)
                 _tidy(folder, contents)
             yield Store(folder, connection, contents), mended
 
@@ -99,22 +102,25 @@ def _mend_store(folder: SweepFolder, contents: Contents) -> tuple[str, ...]:
     return (f"{folder.store}: {why}; set aside, a new one was written",) if existed else ()
 
 
-def _mend_sweep(
-    folder: SweepFolder, connection: sqlite3.Connection, contents: Contents
+def _mend_documents(
+    folder: SweepFolder,
+    connection: sqlite3.Connection,
+    contents: Contents,
+    given: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """The sweep file, in the store and as a copy."""
-    if contents.sweep is None:
-        return ()
-    put_rows(connection, [NoteRow("sweep", contents.sweep)])
-    copy = encode_copy(contents.sweep)
-    if not folder.sweep.exists() or folder.sweep.read_bytes() != copy:
-        write_atomically(folder.sweep, copy)
-    if folder.sweep not in contents.damage:
-        return ()
-    return (
-        f"{folder.sweep}: {contents.damage[folder.sweep]}; put back as it was recorded (a changed "
-        "sweep is given as a file of its own)",
-    )
+    """The files about the sweep as a whole, and their copies in the store."""
+    put_rows(connection, [NoteRow(name, text) for name, text in contents.documents.items()])
+    said = []
+    for name, text in contents.documents.items():
+        path = folder.root / name
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_atomically(path, text.encode())
+        if path in contents.damage and name not in given:
+            said.append(
+                f"{path}: {contents.damage[path]}; put back as it was recorded (to change it, "
+                "give the changed one as a file of its own)"
+            )
+    return tuple(said)
 
 
 def _tidy(folder: SweepFolder, contents: Contents) -> None:

@@ -32,7 +32,8 @@ T = TypeVar("T")
 # Forked from a server that has torch and one thread: a new process is ready at once, and no
 # thread is inherited. Elsewhere than on Linux libraries do not expect to be forked.
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOADED = ("empirical.train.run_execution",)
+# The second is what an optimizer imports at its first step.
+PRELOADED = ("empirical.train.run_execution", "torch._dynamo")
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
