@@ -87,17 +87,26 @@ def measure_spread(
     kept = len(store.rows)
     order = torch.randperm(count, generator=rng).to(problem.point.device)
     block_of = torch.arange(rows_in_all) * kept // rows_in_all
-    coordinates = min(problem.parameters, TAIL_COORDINATES, max(1, TAIL_NUMBERS // rows_in_all))
-    picked = torch.randperm(problem.parameters, generator=rng)[:coordinates]
+    picked = tail_coordinates(problem, rows_in_all, rng)
     weights = problem.weights
     even = count % micro_batch == 0 and bool((weights == weights[0]).all())
     sums = Sums(problem.point, groups, store.rows, picked, even)
     for rows in gradient_rows(problem, order, micro_batch, problem.chunk):
         sums.add(rows, block_of[rows.numbers])
-    of_sample = block_of[torch.arange(count) // micro_batch]
-    sizes = torch.bincount(of_sample, minlength=kept).tolist()
     notes = (store.note,) if store.note else ()
-    return sums.finish(torch.split(order, sizes), micro_batch, notes)
+    return sums.finish(members_of(order, block_of, micro_batch), micro_batch, notes)
+
+
+def tail_coordinates(problem: Problem, micro_batches: int, rng: torch.Generator) -> Tensor:
+    """Random coordinates whose deviations are kept for the kurtosis, [C]."""
+    most = min(TAIL_COORDINATES, max(1, TAIL_NUMBERS // micro_batches))
+    return torch.randperm(problem.parameters, generator=rng)[:most]
+
+
+def members_of(order: Tensor, block_of: Tensor, micro_batch: int) -> tuple[Tensor, ...]:
+    """The samples of each block, from those in order and the block of each micro-batch, [M]."""
+    of_sample = block_of[torch.arange(len(order)) // micro_batch]
+    return torch.split(order, torch.bincount(of_sample).tolist())
 
 
 class Sums:
@@ -105,6 +114,9 @@ class Sums:
 
     The reference is the first micro-batch's gradient. W^2 y is kept where micro-batches are uneven
     in size or weight; else it is a multiple of W y. W y is kept by blocks.
+
+    Parts of one pass with one reference add up: blocks, square, second, per_block and norms as
+    sums, tails end to end.
     """
 
     def __init__(
