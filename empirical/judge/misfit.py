@@ -19,7 +19,7 @@ from scipy.special import chdtr, chdtrc, digamma, polygamma
 from empirical.errors import UsageError
 from empirical.judge.noise_level import NoiseLevel, Residual
 
-FEWEST_GRIDS = 5
+FEWEST_GRIDS, LEAST_FREEDOM = 5, 2.0
 USUAL_RATIO, WEIGHT_OF_USUAL = 0.1, 2.0
 """A grid alone hardly tells noise from asymmetry. Prior: sigma about 0.1 c, with the weight of two
 degrees of freedom, which holds 0.05 c to 0.6 c (public sweeps: 0.03 c to 0.3 c)."""
@@ -100,13 +100,17 @@ def typical_level(misfits: Sequence[Misfit], source: str) -> NoiseLevel:
             "another seed, or give the noise level"
         )
     found = float(brentq(typical, low, high))
-    # A median of n uniforms has standard deviation 1 / (2 sqrt(n)); the slope carries it over.
+    # A median of n uniforms has standard deviation 1 / (2 sqrt(n)), so that ln sigma has
+    # 1 / (4 sqrt(n) slope), the slope being that in ln sigma^2.
     step = 0.2
     slope = (typical(found - step) - typical(found + step)) / (2 * step)
-    if not slope > 0:
-        raise UsageError("the noise level of these grids is not identified: give it")
-    error_of_log_sigma = 0.5 / (2 * sqrt(len(misfits)) * slope)
-    return NoiseLevel(exp(found / 2), 1 / (2 * error_of_log_sigma**2), source)
+    degrees_of_freedom = 8 * len(misfits) * slope**2
+    if slope <= 0 or degrees_of_freedom < LEAST_FREEDOM:
+        raise UsageError(
+            "the noise level of these grids is known to no better than a factor: repeat some runs "
+            "with another seed, or give it"
+        )
+    return NoiseLevel(exp(found / 2), degrees_of_freedom, source)
 
 
 def lone_noise(misfit: Misfit, replicates: Residual) -> NoiseLevel:

@@ -18,12 +18,14 @@ from empirical.judge.grid_losses import GridLosses, grid_losses
 from empirical.judge.misfit import lone_noise, pooled_repetitions
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum_bounds import order_bounds
-from empirical.judge.optimum_cost import at_minimum, regrets
-from empirical.judge.optimum_quadratic import crossing, fit_local, local_problem, misfit_of, nearest
-from empirical.judge.optimum_record import Optimum, Regret, Status
+from empirical.judge.optimum_convex import convex_finding
+from empirical.judge.optimum_finding import Finding
+from empirical.judge.optimum_local import local_finding
+from empirical.judge.optimum_quadratic import local_problem, misfit_of, nearest
+from empirical.judge.optimum_record import Optimum, Status
 from scaling_theory.estimate import Estimate
 
-Method = Literal["quadratic"]
+Method = Literal["quadratic", "convex"]
 METHODS: tuple[Method, ...] = get_args(Method)
 INTERVAL_WIDTH = 3.92
 """Width of a 95 % interval of a normal, in standard errors."""
@@ -52,8 +54,9 @@ def find_optimum(
         noise: standard deviation of one run's loss, or a `NoiseLevel` pooled from other grids.
             None: from repetitions where they leave at least 4 degrees of freedom, else from
             them, from the misfit of the curve and from a usual ratio of noise to curvature.
-        method: "quadratic": see `optimum_quadratic`.
-        rng: not needed by this method, whose intervals are in closed form.
+        method: "quadratic", a local fit that allows for asymmetry (`optimum_quadratic`), or
+            "convex", which assumes no shape (`optimum_convex`).
+        rng: the quadratic's bounds by parametric bootstrap; None: the same in closed form.
 
     Raises:
         UsageError: lengths differ, a learning rate is not positive, no such method.
@@ -62,17 +65,22 @@ def find_optimum(
         raise UsageError(f"method '{method}' is unknown: use one of {', '.join(METHODS)}")
     grid = grid_losses(learning_rates, losses, seeds, censored)
     level = noise_of(grid, noise)
-    if len(grid.x) == 0:
-        reason = "no run trained" if grid.runs else "no runs"
-        return _answer(
-            grid, None, method, Status.NOT_IDENTIFIED, (-inf, grid.first_divergent), reason
-        )
-    if level is None:
+    if level is None or len(grid.x) == 0:
         reason = "the noise is unknown: repeat with another seed, add learning rates or give it"
+        if len(grid.x) == 0:
+            reason = "no run trained" if grid.runs else "no runs"
         return _answer(
-            grid, None, method, Status.NOT_IDENTIFIED, (-inf, grid.first_divergent), reason
+            grid,
+            None,
+            method,
+            Finding("unclear"),
+            Status.NOT_IDENTIFIED,
+            (-inf, grid.first_divergent),
+            reason,
         )
-    return _by_quadratic(grid, level, method)
+    if method == "convex":
+        return _decide(grid, level, method, convex_finding(grid, level))
+    return _decide(grid, level, method, local_finding(grid, level, rng))
 
 
 def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> NoiseLevel | None:
@@ -88,42 +96,31 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
     return None if problem is None else lone_noise(misfit_of(problem), repeated)
 
 
-def _by_quadratic(grid: GridLosses, noise: NoiseLevel, method: Method) -> Optimum:
+def _decide(grid: GridLosses, noise: NoiseLevel, method: Method, finding: Finding) -> Optimum:
+    """The kind of answer: an edge is never an optimum, and a number needs both bounds."""
     order_low, order_high = order_bounds(grid, noise)
-    fit = fit_local(grid, noise)
-    middle, low, high = (None, -inf, inf) if fit is None else crossing(fit)
-    # The slope is judged inside the window only; beyond it the order of the losses bounds.
-    low = low if isfinite(low) else order_low
-    high = min(high, grid.first_divergent) if isfinite(high) else order_high
-    last = len(grid.x) - 1
-    rising = fit is not None and middle is None and fit.falling[-1] < 0.5
-    falling = fit is not None and middle is None and fit.falling[-1] >= 0.5
-    bounds = (low, high)
-    if grid.best == last or (falling and fit is not None and fit.places[-1] >= grid.x[last]):
-        if isfinite(grid.first_divergent):
-            status, bounds = Status.STABILITY_EDGE, (low, grid.first_divergent)
-        else:
-            status, bounds = Status.ABOVE, (low, inf)
+    # A method judges inside its window only; beyond it the order of the losses bounds.
+    low = finding.low if isfinite(finding.low) else order_low
+    high = min(finding.high, grid.first_divergent) if isfinite(finding.high) else order_high
+    if grid.best == len(grid.x) - 1 or finding.tendency == "falls":
+        high = grid.first_divergent
+        status = Status.STABILITY_EDGE if isfinite(high) else Status.ABOVE
         known = isfinite(low)
-    elif grid.best == 0 or (rising and fit is not None and fit.places[0] <= grid.x[0]):
-        status, bounds, known = Status.BELOW, (-inf, high), isfinite(high)
+    elif grid.best == 0 or finding.tendency == "rises":
+        low, status, known = -inf, Status.BELOW, isfinite(high)
     else:
         status, known = Status.IDENTIFIED, isfinite(low) and isfinite(high)
-    if not known or (status is Status.IDENTIFIED and middle is None):
-        reason = _why(fit is None, middle is None, *bounds)
-        return _answer(grid, noise, method, Status.NOT_IDENTIFIED, bounds, reason)
-    if fit is None or middle is None or status is not Status.IDENTIFIED:
-        return _answer(grid, noise, method, status, bounds, "")
-    estimate = Estimate(middle, (high - low) / INTERVAL_WIDTH, grid.runs - grid.censored)
-    loss, curvature = at_minimum(fit, middle, estimate.samples)
-    costs = regrets(fit, grid, noise, middle, estimate.samples)
-    return _answer(grid, noise, method, status, bounds, "", estimate, loss, curvature, costs)
+        known = known and finding.middle is not None
+    if not known:
+        reason = _why(finding, low, high)
+        return _answer(grid, noise, method, finding, Status.NOT_IDENTIFIED, (low, high), reason)
+    return _answer(grid, noise, method, finding, status, (low, high), "")
 
 
-def _why(not_curved: bool, no_turn: bool, low: float, high: float) -> str:
+def _why(finding: Finding, low: float, high: float) -> str:
     if not isfinite(low) and not isfinite(high):
         return "the losses differ by no more than noise"
-    if not_curved or no_turn:
+    if finding.tendency == "unclear":
         return "the loss does not curve upwards around its lowest value"
     side = "smaller" if not isfinite(low) else "larger"
     return f"no rise above the noise towards {side} learning rates"
@@ -133,31 +130,32 @@ def _answer(
     grid: GridLosses,
     noise: NoiseLevel | None,
     method: Method,
+    finding: Finding,
     status: Status,
     bounds: tuple[float, float],
     reason: str,
-    estimate: Estimate | None = None,
-    loss: Estimate | None = None,
-    curvature: Estimate | None = None,
-    costs: tuple[Regret, ...] = (),
 ) -> Optimum:
-    notes = []
+    notes = finding.notes
     if grid.stray_divergent:
         rates = ", ".join(f"{np.exp(at):.3g}" for at in grid.stray_divergent)
-        notes.append(f"diverged below a learning rate that trains: {rates}")
+        notes = (*notes, f"diverged below a learning rate that trains: {rates}")
+    estimate = None
+    if status is Status.IDENTIFIED and finding.middle is not None:
+        error = (bounds[1] - bounds[0]) / INTERVAL_WIDTH
+        estimate = Estimate(finding.middle, error, grid.runs - grid.censored)
     return Optimum(
         status=status,
         reason=reason,
         ln_eta=estimate,
         bounds=bounds,
-        loss_at_optimum=loss,
-        curvature=curvature,
-        regret=costs,
+        loss_at_optimum=finding.loss if estimate else None,
+        curvature=finding.curvature if estimate else None,
+        regret=finding.regret if estimate else (),
         best_tried=float(np.exp(grid.x[grid.best])) if len(grid.x) else None,
         noise=noise,
         learning_rates=len(grid.x),
         runs=grid.runs,
         censored=grid.censored,
         method=method,
-        notes=tuple(notes),
+        notes=notes,
     )

@@ -32,36 +32,46 @@ def at_minimum(fit: LocalFit, place: float, samples: int) -> tuple[Estimate, Est
     )
 
 
-def regrets(
-    fit: LocalFit, grid: GridLosses, noise: NoiseLevel, place: float, samples: int
+def fitted_regrets(
+    fit: LocalFit, grid: GridLosses, noise: NoiseLevel, place: float, loss: Estimate
 ) -> tuple[Regret, ...]:
-    """Cost of each of `FACTORS`: by the fit within its window, by chords of the measured losses
-    beyond it, unknown beyond the grid.
-    """
+    """Cost of each of `FACTORS`: by the fit within its window, by `chord_regrets` beyond it."""
     mean, covariance = _average(fit)
-    here = place - fit.centre
-    value, slope, second = (derivative_rows(np.array([here]), order)[0] for order in range(3))
+    here = np.array([place - fit.centre])
+    value, slope, second = (derivative_rows(here, order)[0] for order in range(3))
     curvature = float(second @ mean)
+    found = []
+    for regret in chord_regrets(grid, noise, place, loss):
+        there = place + log(regret.factor)
+        if regret.diverges or not fit.places[0] <= there <= fit.places[-1] or curvature <= 0:
+            found.append(regret)
+            continue
+        t = np.array([there - fit.centre])
+        away, slope_away = derivative_rows(t, 0)[0], derivative_rows(t, 1)[0]
+        change = away - value - float(slope_away @ mean) / curvature * slope
+        error = sqrt(float(change @ covariance @ change))
+        cost = Estimate(float((away - value) @ mean), error, loss.samples)
+        found.append(Regret(regret.factor, cost, False))
+    return tuple(found)
+
+
+def chord_regrets(
+    grid: GridLosses, noise: NoiseLevel, place: float, loss: Estimate
+) -> tuple[Regret, ...]:
+    """Cost of each of `FACTORS` by straight lines between the measured losses.
+
+    Unknown beyond the grid; the uncertainty of the optimum itself is not in it.
+    """
     found = []
     for factor in FACTORS:
         there = place + log(factor)
-        if there >= grid.first_divergent:
-            found.append(Regret(factor, None, True))
-        elif fit.places[0] <= there <= fit.places[-1]:
-            t = np.array([there - fit.centre])
-            away, slope_away = derivative_rows(t, 0)[0], derivative_rows(t, 1)[0]
-            change = away - value - float(slope_away @ mean) / curvature * slope
-            error = sqrt(float(change @ covariance @ change))
-            cost = Estimate(float((away - value) @ mean), error, samples)
-            found.append(Regret(factor, cost, False))
-        elif grid.x[0] <= there <= grid.x[-1]:
+        cost = None
+        if grid.x[0] <= there <= min(grid.x[-1], grid.first_divergent):
             share = np.array([np.interp(there, grid.x, unit) for unit in np.eye(len(grid.x))])
             variance = noise.standard_deviation**2 * share @ grid.relative_covariance @ share
-            variance += value @ covariance @ value
-            cost = Estimate(float(share @ grid.loss - value @ mean), sqrt(float(variance)), samples)
-            found.append(Regret(factor, cost, False))
-        else:
-            found.append(Regret(factor, None, False))
+            error = sqrt(float(variance) + loss.standard_error**2)
+            cost = Estimate(float(share @ grid.loss) - loss.value, error, loss.samples)
+        found.append(Regret(factor, cost, there >= grid.first_divergent))
     return tuple(found)
 
 

@@ -36,7 +36,7 @@ from empirical.judge.optimum_bounds import TAIL
 WINDOW = 1.4
 """Half width in ln(eta): two octaves and rounding. The nearest learning rates always count."""
 
-FEWEST, UNLIKELY = 5, 0.01
+FEWEST, UNLIKELY = 4, 0.05
 DEGREE = 6
 PLACES = 241
 NOISE_LEVELS = 48
@@ -89,7 +89,7 @@ def window_of(grid: GridLosses) -> np.ndarray:
     return np.flatnonzero(near)
 
 
-def nearest(grid: GridLosses, count: int = FEWEST) -> np.ndarray:
+def nearest(grid: GridLosses, count: int = 5) -> np.ndarray:
     """Positions of the `count` learning rates around the best one, shifted inwards at an edge."""
     first = min(max(grid.best - count // 2, 0), max(len(grid.x) - count, 0))
     return np.arange(first, min(first + count, len(grid.x)))
