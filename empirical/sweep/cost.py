@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from empirical.sweep.cells import Cell
 from empirical.sweep.parameter_count import VOCABULARY, parameter_count
 from empirical.sweep.planned import PlannedSweep
 from empirical.train.configuration import NetworkConfig
@@ -69,15 +70,14 @@ def sweep_cost(planned: PlannedSweep) -> CostRange:
                 round(RATES_EXPECTED * seeds),
                 adaptive.most * adaptive.most_seeds,
             )
-        least += cell_cost(planned, cell.name, counts[0])
-        expected += cell_cost(planned, cell.name, counts[1])
-        most += cell_cost(planned, cell.name, counts[2])
+        least += cell_cost(planned, cell, counts[0])
+        expected += cell_cost(planned, cell, counts[1])
+        most += cell_cost(planned, cell, counts[2])
     return CostRange(least, expected, most)
 
 
-def cell_cost(planned: PlannedSweep, name: str, runs: int) -> Cost:
+def cell_cost(planned: PlannedSweep, cell: Cell, runs: int) -> Cost:
     """The cost of `runs` runs of one cell, none of which diverges."""
-    (cell,) = (c for c in planned.cells if c.name == name)
     network = planned.network
     tokens = cell.steps * cell.batch_size * network.context
     # Held-out sequences are evaluated before the first and after the last step.

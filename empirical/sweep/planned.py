@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from empirical.sweep.atomic_files import write_atomically
 from empirical.sweep.cells import Cell
 from empirical.sweep.configuration import SweepConfig
 from empirical.train.configuration import NetworkConfig
+from empirical.train.optimizer_configuration import OptimizerConfig
 from empirical.train.run_configuration import (
     RESULTS_VERSION,
     KernelPath,
@@ -91,16 +93,21 @@ def run_of(planned: PlannedSweep, cell: Cell, rate: float, seed: int) -> RunConf
     )
 
 
+def cells_of_runs(planned: PlannedSweep) -> Callable[[RunConfig], Cell | None]:
+    """The cell that a run belongs to, None if it is of another sweep."""
+    known = {
+        (_written(cell.optimizer), cell.batch_size, cell.steps): cell for cell in planned.cells
+    }
+    return lambda run: known.get((_written(run.optimizer), run.batch_size, run.steps))
+
+
+def _written(optimizer: OptimizerConfig) -> str:
+    return canonical_json(optimizer.model_dump(mode="json"))
+
+
 def encode_plan(planned: PlannedSweep) -> str:
     """The plan as JSON with its own checksum."""
-    body = planned.model_dump(mode="json", by_alias=True)
-    record = {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
-        "sha256": _checksum(body),
-        "plan": body,
-    }
-    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+    return json.dumps(_record(planned), indent=1, allow_nan=False) + "\n"
 
 
 def decode_plan(text: str, source: str) -> PlannedSweep:
@@ -146,6 +153,16 @@ def read_plan(folder: Path) -> PlannedSweep | None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); plan again or restore it") from None
     return decode_plan(text, str(path))
+
+
+def _record(planned: PlannedSweep) -> dict[str, object]:
+    body = planned.model_dump(mode="json", by_alias=True)
+    return {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "sha256": _checksum(body),
+        "plan": body,
+    }
 
 
 def _checksum(body: object) -> str:
