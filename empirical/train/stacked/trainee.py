@@ -14,9 +14,9 @@ from empirical.errors import UsageError
 from empirical.train.configuration import NetworkConfig
 from empirical.train.evaluation import EVALUATION_BATCH
 from empirical.train.optimizer_configuration import OptimizerConfig
+from empirical.train.stacked.compiled_gradient import CompiledGradient
 from empirical.train.stacked.gradient import DifferentiatedGradient, Gradient
 from empirical.train.stacked.layout import network_layout
-from empirical.train.stacked.network import stacked_losses
 from empirical.train.stacked.optimizers import StackedOptimizer
 
 StackedPath = Literal["stacked", "stacked-compiled"]
@@ -26,7 +26,8 @@ class StackedTrainee:
     """Replicas that differ in their weights, batches, learning rates and optimizer's numbers.
 
     network: of all of them. weights: of each, by the plain network's names. optimizers: one each,
-    of one name. path "stacked": torch's own operations; "stacked-compiled": compiled by torch.compile.
+    of one name. path "stacked": torch's own operations; "stacked-compiled": kernels built
+    by the C compiler of the machine, on the CPU only.
     tokens_per_step: makes decays of half-lives. dtype: float32 or float64.
 
     Between replicas nothing is added or compared: one that diverges leaves the others as they
@@ -54,12 +55,9 @@ class StackedTrainee:
         self._optimizer = StackedOptimizer(
             optimizers, self._weights_RxP, tokens_per_step=tokens_per_step
         )
-        self._gradient: Gradient = DifferentiatedGradient(
-            network,
-            self._layout,
-            self._weights_RxP,
-            self._gradients_RxP,
-            torch.compile(stacked_losses) if path == "stacked-compiled" else stacked_losses,
+        make = CompiledGradient if path == "stacked-compiled" else DifferentiatedGradient
+        self._gradient: Gradient = make(
+            network, self._layout, self._weights_RxP, self._gradients_RxP
         )
 
     def step(
