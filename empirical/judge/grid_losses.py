@@ -30,6 +30,7 @@ class GridLosses:
         stray_divergent: divergent learning rates below one that trains, as ln eta.
         runs, censored: all runs, and those of them that diverged.
         replicates: what repetitions leave over.
+        unit: the standard error that one run counts as, where standard errors were given.
     """
 
     x: np.ndarray
@@ -41,6 +42,7 @@ class GridLosses:
     runs: int
     censored: int
     replicates: Residual
+    unit: float | None = None
 
     @property
     def best(self) -> int:
@@ -58,6 +60,8 @@ def grid_losses(
     losses: ArrayLike,
     seeds: ArrayLike | None = None,
     censored: ArrayLike | None = None,
+    *,
+    standard_errors: ArrayLike | None = None,
 ) -> GridLosses:
     """Reduce runs to a loss per learning rate.
 
@@ -66,6 +70,7 @@ def grid_losses(
         losses: [runs]; NaN and infinite ones count as censored.
         seeds: [runs], anything hashable; runs of one seed are paired. None: all independent.
         censored: [runs], true where a run diverged; its loss is not used, its place is.
+        standard_errors: [runs], of losses that are means themselves, > 0; they weigh the losses.
 
     A learning rate at which at least half of the runs diverged counts as divergent.
 
@@ -75,15 +80,19 @@ def grid_losses(
     rates, values = np.asarray(learning_rates, float), np.asarray(losses, float)
     lost = np.zeros(values.shape, bool) if censored is None else np.asarray(censored, bool)
     labels = None if seeds is None else [str(seed) for seed in np.asarray(seeds).tolist()]
-    lengths = {rates.shape, values.shape, lost.shape} | ({(len(labels),)} if labels else set())
+    errors = np.ones(rates.shape) if standard_errors is None else np.asarray(standard_errors, float)
+    lengths = {rates.shape, values.shape, lost.shape, errors.shape}
+    lengths |= {(len(labels),)} if labels is not None else set()
     if len(lengths) != 1 or rates.ndim != 1:
         raise UsageError(
-            f"learning rates, losses, seeds and censored came with shapes {sorted(lengths)}; "
-            "one entry per run is wanted in each"
+            f"learning rates, losses, seeds, censored and standard errors came with shapes "
+            f"{sorted(lengths)}; one entry per run is wanted in each"
         )
     if rates.size and not (np.isfinite(rates).all() and (rates > 0).all()):
         bad = rates[~(np.isfinite(rates) & (rates > 0))][0]
         raise UsageError(f"a learning rate is {bad:g}; finite numbers above 0 are wanted")
+    if not (errors[~lost & np.isfinite(values)] > 0).all():
+        raise UsageError("a standard error is not above 0; one above 0 is wanted for every loss")
     lost = lost | ~np.isfinite(values)
     # Half a thousandth of an octave: the same learning rate written with other digits.
     key = np.round(np.log(rates), 4)
@@ -91,8 +100,13 @@ def grid_losses(
     keep = ~lost & ~np.isin(key, divergent)
     levels, place = np.unique(key[keep], return_inverse=True)
     x = np.array([np.log(rates[keep])[place == i].mean() for i in range(len(levels))])
+    unit = float(np.median(errors[keep])) if keep.any() else 1.0
     loss, covariance, replicates = _levels(
-        place, values[keep], None if labels is None else np.array(labels)[keep], len(levels)
+        place,
+        values[keep],
+        None if labels is None else np.array(labels)[keep],
+        len(levels),
+        errors[keep] / unit,
     )
     top = levels[-1] if len(levels) else -inf
     return GridLosses(
@@ -105,11 +119,16 @@ def grid_losses(
         runs=int(rates.size),
         censored=int(lost.sum()),
         replicates=replicates,
+        unit=None if standard_errors is None else unit,
     )
 
 
 def _levels(
-    place: np.ndarray, values: np.ndarray, labels: np.ndarray | None, count: int
+    place: np.ndarray,
+    values: np.ndarray,
+    labels: np.ndarray | None,
+    count: int,
+    errors: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, Residual]:
     """Loss per learning rate, its relative covariance, and the residual of the additive model."""
     design = (place[:, None] == np.arange(count)).astype(float)
@@ -121,9 +140,9 @@ def _levels(
         # Seeds that share no learning rate cannot be told from learning rates: leave them out.
         if len(names) < len(values) and np.linalg.matrix_rank(paired) == paired.shape[1]:
             design = paired
-    inverse = np.linalg.pinv(design)
-    fitted = inverse @ values
-    residual = values - design @ fitted
+    inverse = np.linalg.pinv(design / errors[:, None])
+    fitted = inverse @ (values / errors)
+    residual = (values - design @ fitted) / errors
     freedom = len(values) - design.shape[1]
     squares = float(residual @ residual) if freedom > 0 else 0.0
     covariance = (inverse @ inverse.T)[:count, :count]

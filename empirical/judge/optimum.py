@@ -41,6 +41,7 @@ def find_optimum(
     censored: ArrayLike | None = None,
     noise: NoiseLevel | float | None = None,
     *,
+    standard_errors: ArrayLike | None = None,
     method: Method = "quadratic",
     rng: np.random.Generator | None = None,
 ) -> Optimum:
@@ -54,6 +55,7 @@ def find_optimum(
         noise: standard deviation of one run's loss, or a `NoiseLevel` pooled from other grids.
             None: from repetitions where they leave at least 4 degrees of freedom, else from
             them, from the misfit of the curve and from a usual ratio of noise to curvature.
+        standard_errors: [runs], of losses that are means themselves; in place of `noise`.
         method: "quadratic", a local fit that allows for asymmetry (`optimum_quadratic`), or
             "convex", which assumes no shape (`optimum_convex`).
         rng: the quadratic's bounds by parametric bootstrap; None: the same in closed form.
@@ -63,7 +65,7 @@ def find_optimum(
     """
     if method not in METHODS:
         raise UsageError(f"method '{method}' is unknown: use one of {', '.join(METHODS)}")
-    grid = grid_losses(learning_rates, losses, seeds, censored)
+    grid = grid_losses(learning_rates, losses, seeds, censored, standard_errors=standard_errors)
     level = noise_of(grid, noise)
     if level is None or len(grid.x) == 0:
         reason = "the noise is unknown: repeat with another seed, add learning rates or give it"
@@ -89,6 +91,8 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
         return noise
     if noise is not None:
         return known_noise(noise)
+    if grid.unit is not None:
+        return NoiseLevel(grid.unit, inf, "standard errors of the losses")
     repeated = grid.replicates
     if repeated.degrees_of_freedom >= ENOUGH and repeated.sum_of_squares > 0:
         return pooled_repetitions([repeated])

@@ -78,15 +78,17 @@ def grids(table: RunTable, hold: Sequence[str] = (), fewest: int = 1) -> tuple[G
 
 def losses_of(grid: Grid) -> GridLosses:
     """The losses of a grid by learning rate; runs are paired where all of them name a seed."""
-    runs = grid.runs
-    rates, lost = [run.lr for run in runs], [run.diverged for run in runs]
-    return grid_losses(rates, _losses(runs), _seeds(runs), lost)
+    read = _columns(grid.runs)
+    return grid_losses(
+        read.rates, read.losses, read.seeds, read.censored, standard_errors=read.standard_errors
+    )
 
 
 def table_noise(grids: Sequence[Grid]) -> NoiseLevel | None:
     """One noise level for all these grids: from repetitions, else from how smooth the curves are.
 
-    None where neither says anything.
+    Runs at one learning rate of a grid that name no seed count as repetitions: what else differs
+    between them is noise then, unless `grids` holds it. None where neither says anything.
     """
     reduced = [losses_of(grid) for grid in grids]
     repeated = [losses.replicates for losses in reduced]
@@ -107,32 +109,49 @@ def table_optima(
 ) -> tuple[GridOptimum, ...]:
     """The optimum of every grid.
 
-    noise: of one run; None pools it over these grids (`table_noise`).
+    noise: of one run; None: the standard errors of the losses where all runs state them, else
+    pooled over these grids (`table_noise`).
     """
-    level = table_noise(grids) if noise is None else noise
+    read = [_columns(grid.runs) for grid in grids]
+    stated = all(each.standard_errors is not None for each in read)
+    level = table_noise(grids) if noise is None and not stated else noise
     return tuple(
         GridOptimum(
             grid,
             find_optimum(
-                [run.lr for run in grid.runs],
-                _losses(grid.runs),
-                _seeds(grid.runs),
-                [run.diverged for run in grid.runs],
+                each.rates,
+                each.losses,
+                each.seeds,
+                each.censored,
                 level,
+                standard_errors=each.standard_errors,
                 method=method,
             ),
         )
-        for grid in grids
+        for grid, each in zip(grids, read, strict=True)
     )
 
 
-def _seeds(runs: Sequence[Run]) -> list[str] | None:
+@dataclass(frozen=True)
+class _Columns:
+    rates: list[float]
+    losses: list[float]
+    seeds: list[str] | None
+    censored: list[bool]
+    standard_errors: list[float] | None
+
+
+def _columns(runs: Sequence[Run]) -> _Columns:
+    """What `find_optimum` takes; seeds and standard errors only where every run states them."""
     seeds = [run.seed for run in runs]
-    return seeds if all(seeds) else None
-
-
-def _losses(runs: Sequence[Run]) -> list[float]:
-    return [nan if run.loss is None else run.loss for run in runs]
+    errors = [run.loss_standard_error or 0.0 for run in runs]
+    return _Columns(
+        rates=[run.lr for run in runs],
+        losses=[nan if run.loss is None else run.loss for run in runs],
+        seeds=seeds if all(seeds) else None,
+        censored=[run.diverged for run in runs],
+        standard_errors=errors if all(error > 0 for error in errors) else None,
+    )
 
 
 def _text(run: Run, name: str) -> str:
