@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +17,6 @@ from empirical.sweep.result_files import (
     result_of,
 )
 from empirical.train.run_configuration import WorkUnit
-
-SECONDS_BETWEEN_STEPS = 2.0
-"""How often a unit says which step it has reached."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,6 @@ def compute_unit(task: UnitTask) -> str | None:
             Materials(task.text, task.checkpoint),
             state_file=folder.state(key),
             stop=folder.stop.exists,
-            on_progress=_step_writer(folder.step(key)),
             seconds_between_states=task.seconds_between_states,
         )
     except StoppedError:
@@ -74,8 +68,7 @@ def compute_unit(task: UnitTask) -> str | None:
         write_atomically(folder.curve(run_key), curve_csv(run.curve), durable=False)
     text = encode_result(unit, [result_of(run) for run in ended])
     write_atomically(folder.result(key), text.encode())
-    for path in (folder.state(key), folder.step(key)):
-        path.unlink(missing_ok=True)
+    folder.state(key).unlink(missing_ok=True)
     return text
 
 
@@ -86,17 +79,3 @@ def _filed(folder: SweepFolder, key: str) -> str | None:
         if decode_result(text) is not None:
             return text
     return None
-
-
-def _step_writer(path: Path) -> Callable[[int], None]:
-    said = time.monotonic()
-
-    def write(step: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= SECONDS_BETWEEN_STEPS:
-            said = time.monotonic()
-            # Only for those who watch: a full disk is found out by the result.
-            with suppress(OSError):
-                write_atomically(path, str(step).encode(), durable=False)
-
-    return write

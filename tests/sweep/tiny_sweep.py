@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from empirical.sweep.configuration import ExecutorSettings
+from empirical.sweep.driver import Outcome, run_sweep
 from empirical.sweep.plan_record import Decision, Plan, Planner, StoredRun
 from empirical.train.configuration import NetworkConfig, SGDConfig, SoftSignSGDConfig
 from empirical.train.run_configuration import RunConfig, WorkUnit
@@ -73,3 +76,28 @@ def two_rounds(cells: int, *, steps: int = 40) -> Planner:
         return Plan(tuple(units), tuple(decisions), complete)
 
     return plan
+
+
+def drive(root: Path, text: Path, cells: int, steps: int, workers: int = 2) -> Outcome:
+    """Run the sweep or go on with it; states are written often, and attempts are not counted."""
+    return run_sweep(
+        root,
+        two_rounds(cells, steps=steps),
+        ExecutorSettings(workers=workers),
+        text=(text,),
+        documents={"sweep.toml": f"cells = {cells}\nsteps = {steps}\n"},
+        attempts=1_000_000,
+        seconds_between_states=0.05,
+    )
+
+
+def command(root: Path, text: Path, cells: int, steps: int) -> list[str]:
+    """The same as a process of its own, started where `tests` can be imported."""
+    arguments = [str(root), str(text), str(cells), str(steps)]
+    return [sys.executable, "-m", "tests.sweep.tiny_sweep", *arguments]
+
+
+if __name__ == "__main__":
+    outcome = drive(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    print(*outcome.mended, sep="\n")
+    sys.exit(0 if outcome.complete else 1)

@@ -1,0 +1,188 @@
+"""Kill a sweep with SIGKILL again and again and check that nothing is lost, doubled or changed.
+
+    python -m tests.sweep.kill_many [--kills 200] [--seed 0] [--log FILE]
+
+Targets are drawn at random moments: the driver, a worker, any process of the sweep, or all of them
+at once. After every kill all results that were there before have to be there unchanged, the wall
+time of each included: nothing is computed again. Whenever a sweep comes to its end, its exported
+table has to be that of a sweep that nobody disturbed, byte for byte, and the next one begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TextIO
+
+from empirical.sweep.contents import read_contents
+from empirical.sweep.export import export_csv
+from empirical.sweep.folder import SweepFolder
+from tests.sweep.tiny_sweep import command, drive, text_file
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("driver", "worker", "worker", "worker", "any", "group")
+LONGEST_WAIT = 2.0
+"""Seconds from a worker at work to a kill, at most."""
+
+SHARE_OF_EARLY_KILLS = 0.2
+"""The rest waits until a worker is there, so that most kills meet work and not the start."""
+
+
+@dataclass
+class History:
+    """What happened so far."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    sweeps: int = 0
+    runs: int = 0
+    resumed: int = 0
+    mended: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def processes_of(session: int) -> dict[int, int]:
+    """Process id -> parent of every process of a session."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found[int(entry.name)] = int(fields[1])
+    return found
+
+
+def workers_of(session: int) -> list[int]:
+    """Those that a child of the driver, the server of processes, has forked."""
+    parents = processes_of(session)
+    return sorted(p for p, parent in parents.items() if parents.get(parent) == session)
+
+
+def finished(root: Path) -> Mapping[str, str]:
+    """Run key -> the result as JSON, wall time included."""
+    rows = read_contents(SweepFolder(root)).runs
+    return {key: row.result for key, row in rows.items() if row.result}
+
+
+def kill(target: str, driver: subprocess.Popen[bytes], random: Random) -> str:
+    """Send SIGKILL; what was hit."""
+    session = driver.pid
+    workers = workers_of(session)
+    if target == "group":
+        os.killpg(session, signal.SIGKILL)
+        return "group"
+    if target == "worker" and workers:
+        chosen = random.choice(workers)
+    elif target == "any":
+        chosen = random.choice(sorted(processes_of(session)) or [session])
+    else:
+        chosen = session
+    try:
+        os.kill(chosen, signal.SIGKILL)
+    except ProcessLookupError:
+        return "nobody"
+    return "driver" if chosen == session else "worker" if chosen in workers else "server"
+
+
+def disturb(
+    root: Path,
+    text: Path,
+    size: tuple[int, int],
+    kills: int,
+    random: Random,
+    seen: History,
+    log: TextIO,
+) -> None:
+    """Drive one sweep to its end, or until all kills are spent and then to its end."""
+    known: Mapping[str, str] = {}
+    while True:
+        states = len(list(SweepFolder(root).states.glob("*.safetensors")))
+        driver = subprocess.Popen(
+            command(root, text, *size), cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE
+        )
+        while driver.poll() is None and sum(seen.kills.values()) < kills:
+            early = random.random() < SHARE_OF_EARLY_KILLS
+            while not early and not workers_of(driver.pid) and driver.poll() is None:
+                time.sleep(0.02)
+            until = time.monotonic() + random.uniform(0, LONGEST_WAIT)
+            while time.monotonic() < until and driver.poll() is None:
+                time.sleep(0.02)
+            if driver.poll() is not None:
+                break
+            hit = kill(random.choice(TARGETS), driver, random)
+            if hit == "nobody":
+                continue
+            seen.kills[hit] += 1
+            now = finished(root)
+            lost = [key for key, result in known.items() if now.get(key) != result]
+            if lost:
+                seen.problems.append(f"{len(lost)} results lost or computed again: {lost[:3]}")
+            known = now
+            total = sum(seen.kills.values())
+            print(f"kill {total}: {hit}, {len(now)} runs finished, {states} states", file=log)
+            log.flush()
+            if hit in ("driver", "group"):
+                driver.wait()
+        said, _ = driver.communicate()
+        seen.mended += len(said.split(b"\n")) - 2 if said.strip() else 0
+        seen.resumed += states
+        if driver.returncode == 0:
+            break
+        if driver.returncode != -signal.SIGKILL:
+            seen.problems.append(f"a driver ended with {driver.returncode}")
+    seen.sweeps += 1
+    seen.runs += len(finished(root))
+
+
+def main() -> int:
+    """Exit code 0: all held; 1: something did not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cells", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--log", type=Path)
+    given = parser.parse_args()
+    log = given.log.open("w") if given.log else sys.stdout
+    began, seen, random = time.monotonic(), History(), Random(given.seed)
+    size = given.cells, given.steps
+    with tempfile.TemporaryDirectory() as place:
+        text = text_file(Path(place))
+        undisturbed = Path(place) / "undisturbed"
+        drive(undisturbed, text, *size)
+        wanted = export_csv(read_contents(SweepFolder(undisturbed)).finished())
+        while sum(seen.kills.values()) < given.kills:
+            root = Path(place) / f"disturbed-{seen.sweeps}"
+            disturb(root, text, size, given.kills, random, seen, log)
+            contents = read_contents(SweepFolder(root))
+            if export_csv(contents.finished()) != wanted:
+                seen.problems.append(f"the table of sweep {seen.sweeps} differs")
+            if contents.damage or len(contents.runs) != wanted.count("\n") - 1:
+                seen.problems.append(
+                    f"sweep {seen.sweeps}: {contents.damage}, {len(contents.runs)}"
+                )
+    hits = ", ".join(f"{count} {name}" for name, count in sorted(seen.kills.items()))
+    print(
+        f"{sum(seen.kills.values())} kills ({hits}) over {seen.sweeps} sweeps of "
+        f"{wanted.count(chr(10)) - 1} runs, {seen.resumed} states within runs found at a start, "
+        f"{seen.mended} repairs, {time.monotonic() - began:.0f} s: "
+        + ("; ".join(seen.problems) or "nothing lost, doubled or changed")
+    )
+    return 1 if seen.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
