@@ -20,9 +20,13 @@ VERBS = {
     "derive": "the formulas, derived step by step",
     "measure": "gradient, noise and curvature of a network, kept for the other verbs",
     "lr-find": "the best learning rate of the next step, or why it is not known",
+    "sweep": "training runs over learning rate, batch size and epsilon, kept and resumable",
+    "fit": "laws of the learning rate fitted to a table of runs, judged on points not seen",
     "predict": "the learning rate at another batch size or epsilon",
     "surge": "does the learning rate fall at large batches?",
     "audit-eps": "is epsilon active, here and at other batch sizes?",
+    "memory": "what parameters, gradients, optimizer state and activations take",
+    "recommend": "batch size, optimizer and settings for this machine",
 }
 
 
