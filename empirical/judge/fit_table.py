@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, log
 
 import numpy as np
@@ -39,10 +39,13 @@ class TableForFit:
     sha256: str
 
 
-def table_for_fit(table: RunTable, found: Sequence[GridOptimum]) -> TableForFit:
+def table_for_fit(
+    table: RunTable, found: Sequence[GridOptimum], n_params: str = ""
+) -> TableForFit:
     """The optima of `table` as arrays; those beyond their grids as bounds.
 
-    Raises `UsageError` where no optimum lies inside its grid.
+    n_params: an extra column to take the number of parameters from, such as the active ones.
+    Raises `UsageError` where no optimum lies inside its grid, or there is no such column.
     """
     used = sorted((each for each in found if _usable(each.optimum)), key=_order)
     if not any(each.optimum.status is Status.IDENTIFIED for each in used):
@@ -52,7 +55,7 @@ def table_for_fit(table: RunTable, found: Sequence[GridOptimum]) -> TableForFit:
         )
     lengths = {run.batch.sequence_length for run in table.runs}
     return TableForFit(
-        optima=_arrays(used),
+        optima=_renamed(_arrays(used), n_params),
         cells=tuple(used),
         unused=tuple(each for each in found if not _usable(each.optimum)),
         held_fixed=_held(used),
@@ -61,6 +64,17 @@ def table_for_fit(table: RunTable, found: Sequence[GridOptimum]) -> TableForFit:
         source=table.source,
         sha256=table.sha256,
     )
+
+
+def _renamed(optima: Optima, n_params: str) -> Optima:
+    if not n_params:
+        return optima
+    if n_params not in optima.covariates:
+        known = ", ".join(optima.covariates)
+        raise UsageError(f"no column {n_params} of positive numbers; one of {known} is wanted")
+    covariates = dict(optima.covariates)
+    covariates["n_params"] = covariates.pop(n_params)
+    return replace(optima, covariates=covariates)
 
 
 def _usable(optimum: Optimum) -> bool:

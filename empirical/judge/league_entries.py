@@ -27,8 +27,8 @@ values) as stated where the law comes from; part given: some of them fitted.
 STEP_LAW = Tie(fixed_powers={"n_params": -0.713, "tokens": 0.307}, value=1.79)
 """eta = 1.79 N^-0.713 D^0.307 (N without embeddings, D tokens): arXiv 2503.04715, equation 1."""
 
-FEWEST = 3
-"""Different values of a covariate from which on a power of it is fitted."""
+FEWEST, WIDEST_SAME = 3, 1.5
+"""Different values of a covariate, and the ratio of largest to smallest, for a power of it."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ def entries_for(data: Optima, names: Sequence[str] | None = None) -> list[Entry]
         for horizon in ("tokens", "steps"):
             if powers[horizon]:
                 found.append(Entry(form.name, form, horizon, _scaled(form, powers[horizon])))
-    if powers["tokens"] == ("n_params", "tokens"):
-        found += [entry for entry in _given() if names is None or entry.name in names]
+    if {"n_params", "tokens"} <= set(data.covariates):
+        given = _given(powers["tokens"])
+        found += [entry for entry in given if names is None or entry.name in names]
     return found
 
 
@@ -82,7 +83,8 @@ def _scaled(form: LawForm, covariates: tuple[str, ...]) -> dict[str, Tie]:
     return {term.name: kinds.get(term.kind, SHARED) for term in form.terms}
 
 
-def _given() -> list[Entry]:
+def _given(fitted: tuple[str, ...]) -> list[Entry]:
+    """Laws with powers from elsewhere. fitted: covariates that vary enough to fit their powers."""
     run = LAW_FORMS["noise and curvature"]
     noise = Tie(fixed_powers=NOISE_POWERS)
     given = {
@@ -90,16 +92,17 @@ def _given() -> list[Entry]:
         "eta_infinity": Tie(fixed_powers=CURVATURE_POWERS),
         "saturation_batch": Tie(fixed_powers=SATURATION_POWERS),
     }
-    part = {
-        "eta_one": noise,
-        "eta_infinity": Tie(powers=("n_params",)),
-        "saturation_batch": Tie(powers=("tokens",)),
-    }
-    return [
+    part = dict(given)
+    if "n_params" in fitted:
+        part["eta_infinity"] = Tie(powers=("n_params",))
+    if "tokens" in fitted:
+        part["saturation_batch"] = Tie(powers=("tokens",))
+    entries = [
         Entry("Step Law", LAW_FORMS["constant"], "given", {"eta_constant": STEP_LAW}),
         Entry(run.name, run, "given", given),
         Entry(run.name, run, "part given", part),
     ]
+    return entries if part != given else entries[:2]
 
 
 def _powers(data: Optima, horizon: str) -> tuple[str, ...]:
@@ -110,4 +113,7 @@ def _powers(data: Optima, horizon: str) -> tuple[str, ...]:
 
 
 def _varies(data: Optima, name: str) -> bool:
-    return name in data.covariates and len(np.unique(data.covariates[name].round(12))) >= FEWEST
+    if name not in data.covariates:
+        return False
+    values = np.unique(data.covariates[name])
+    return len(values) >= FEWEST and bool(values[-1] > WIDEST_SAME * values[0])
