@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from empirical.settings import (
     FrozenModel,
@@ -13,6 +13,7 @@ from empirical.settings import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    first_problem,
 )
 from empirical.train.configuration import NetworkConfig
 from empirical.train.optimizer_configuration import OPTIMIZERS
@@ -26,10 +27,23 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str | int | float) else value
 
 
-def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("wanted each value once; leave the repetitions out")
-    return values
+def _no_repeats(name: str, values: tuple[Any, ...]) -> None:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(
+            f"got {repeated[0]:g} more than once in {name}, wanted each value once; leave it out"
+        )
+
+
+def _word_or_number(words: tuple[str, ...]) -> BeforeValidator:
+    """Refuses a text that is none of the words; what else it is, the type of the field checks."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value not in words:
+            raise ValueError(f"wanted a number, {' or '.join(map(repr, words))}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _seeds(value: object) -> object:
@@ -78,7 +92,7 @@ class BudgetSettings(FrozenModel):
                 f"got {both} in budget, wanted exactly one; what is kept as the batch grows "
                 "decides what the optimum is, and the file has to say it"
             )
-        _no_repeats(self.tokens or self.steps or ())
+        _no_repeats("budget", self.tokens or self.steps or ())
         return self
 
 
@@ -107,7 +121,10 @@ class AdaptiveSettings(FrozenModel):
     a cell at most. most_seeds: seeds at most, where learning rates alone do not narrow it.
     """
 
-    start: PositiveFloat | Literal["neighbour", "statistics"] = "neighbour"
+    start: Annotated[
+        PositiveFloat | Literal["neighbour", "statistics"],
+        _word_or_number(("neighbour", "statistics")),
+    ] = "neighbour"
     width: PositiveFloat = 0.25
     most: Annotated[int, Field(ge=3)] = 12
     most_seeds: PositiveInt = 4
@@ -163,7 +180,12 @@ class OptimizerSettings(FrozenModel):
             )
         if given is None and "epsilon" in fields and fields["epsilon"].is_required():
             raise ValueError(f"got no epsilon for {self.name}, wanted at least one; add epsilon")
-        _no_repeats(given or ())
+        _no_repeats(f"the epsilons of {self.name}", given or ())
+        some = {"epsilon": 1e-8} if given is not None else {}
+        try:
+            OPTIMIZERS[self.name].model_validate({**self.settings, **some})
+        except ValidationError as error:
+            raise ValueError(f"{self.name}: {first_problem(error)}") from None
         return self
 
 
@@ -205,13 +227,15 @@ class SweepConfig(FrozenModel):
     diverged_above: PositiveFloat = 2.0
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     device: Literal["cpu", "cuda", "mps"] = "cpu"
-    replicas: Literal["auto", "off"] | PositiveInt = "auto"
+    replicas: Annotated[PositiveInt | Literal["auto", "off"], _word_or_number(("auto", "off"))] = (
+        "auto"
+    )
     executor: ExecutorSettings = ExecutorSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _no_repeats(self.batch_sizes)
-        _no_repeats(self.seeds)
+        _no_repeats("batch_sizes", self.batch_sizes)
+        _no_repeats("seeds", self.seeds)
         adaptive = self.learning_rates.adaptive
         if self.statistics is None:
             if adaptive is not None and adaptive.start == "statistics":

@@ -79,6 +79,8 @@ def _table(
 ) -> dict[str, Any]:
     known = {field.alias or name for name, field in model.model_fields.items()}
     settings = _named(found, known, source, place)
+    for name, field in model.model_fields.items():
+        _no_truth(settings.get(field.alias or name), field.annotation, source, place + name)
     for name, inner in TABLES.get(model, {}).items():
         if isinstance(settings.get(name), dict):
             settings[name] = _table(settings[name], inner, source, f"{place}{name}.")
@@ -100,6 +102,9 @@ def _optimizer(entry: object, source: str, place: str) -> object:
         )
     numbers = set(model.model_fields) - own
     settings = _named(entry, own | numbers, source, f"{place}.")
+    for name, value in settings.items():
+        wanted = model.model_fields[name].annotation if name in numbers else None
+        _no_truth(value, wanted, source, f"{place}.{name}")
     if isinstance(settings.get("grid"), dict):
         settings["grid"] = _table(settings["grid"], GridSettings, source, f"{place}.grid.")
     return {
@@ -120,6 +125,15 @@ def _named(found: Mapping[str, Any], known: set[str], source: str, place: str) -
     return settings
 
 
+def _no_truth(value: object, wanted: object, source: str, place: str) -> None:
+    """Where a number is wanted, true would pass as 1."""
+    values = value if isinstance(value, list) else [value]
+    if wanted is not bool and any(isinstance(each, bool) for each in values):
+        raise UsageError(
+            f"{source}: got {value} for {place}, wanted no truth value; change {place}"
+        )
+
+
 def _nearest(name: str, known: set[str]) -> str:
     near = get_close_matches(name, sorted(known), n=1)
     guess = f"perhaps {near[0]!r} was meant; " if near else ""
@@ -130,8 +144,14 @@ def _problem(error: ValidationError) -> str:
     """The first of the problems: what came, what was wanted, what to do."""
     first = error.errors()[0]
     wanted = first["msg"].removeprefix("Value error, ").replace("Input should be", "wanted")
+    if first["type"] == "too_short":
+        wanted = "wanted at least one"
+    elif first["type"] == "tuple_type":
+        wanted = "wanted a list"
     place = ""
     for part in first["loc"]:
+        if "[" in str(part) or str(part).startswith("constrained"):
+            break  # which member of a union was tried last
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     if first["type"] == "missing":
         return f"{place} is missing; add it"
