@@ -53,7 +53,7 @@ def _range(term: Parameter, data: Optima) -> tuple[float, float]:
         positive = np.log(known[known > 0])
         return float(positive.min() - BEYOND), float(positive.max() + BEYOND)
     if term.kind == "ratio":
-        return float(-BEYOND), float(BEYOND)
+        return float(np.log(term.lower)), float(np.log(term.upper))
     return -60.0, 30.0
 
 
@@ -65,7 +65,8 @@ def _guesses(term: Parameter, data: Optima) -> tuple[float, ...]:
         known = data.covariates["epsilon"]
         return tuple(np.quantile(np.log(known[known > 0]), (0.1, 0.5, 0.9)))
     if term.kind == "ratio":
-        return (-2.0, 0.0)
+        below, above = np.log(term.lower), np.log(term.upper)
+        return (0.7 * below + 0.3 * above, 0.4 * below + 0.6 * above)
     if term.kind == "exponent":
         return (0.3, 0.8)
     return (float(np.mean(data.log_rate)),)

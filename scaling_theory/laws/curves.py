@@ -53,7 +53,7 @@ def two_groups(
     eta_infinity: Array,
     noise_ratio: Array,
     first_saturation: Array,
-    second_saturation: Array,
+    saturation_ratio: Array,
     second_share: Array,
 ) -> Array:
     """eta_infinity (b1 + s b2) / (q(b1) + s q(b2)), b_k = (1 + K_k/B)^(-1/2).
@@ -62,8 +62,10 @@ def two_groups(
     The law of several signal-to-noise ratios (own derivation from kexue.fm/archives/10563
     section 2.5, one beta per group) for two groups without curvature between them, one t = T/Q
     and one A/Q; s: A of the second group over that of the first. s = 0 is the canonical law.
+    saturation_ratio: K_2/K_1, above 1, or the groups could change places.
     """
     first = mean_field_beta(kappa2=first_saturation, shape_constant=1.0, batch_size=B)
+    second_saturation = first_saturation * saturation_ratio
     second = mean_field_beta(kappa2=second_saturation, shape_constant=1.0, batch_size=B)
     descent = first + second_share * second
     curvature = (1 - noise_ratio) * (first**2 + second_share * second**2)

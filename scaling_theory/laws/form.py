@@ -19,8 +19,8 @@ class Parameter:
     """One parameter of a law.
 
     kind: its unit; an exponent is a pure number of either sign, all others are positive and are
-        fitted through their logarithm. meaning: in words. lower, upper: the values a fit may
-        take, in the parameter's unit (batch sizes and learning rates: no bound but > 0).
+        fitted through their logarithm. meaning: in words. lower, upper: the values that a fit of
+        an exponent or a ratio may take; the others have no bound but 0.
     """
 
     name: str

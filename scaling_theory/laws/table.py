@@ -111,10 +111,10 @@ LAW_FORMS: dict[str, LawForm] = {
             "kexue.fm/archives/10563 section 2.5, one beta per group; own derivation",
             (
                 _LARGE,
-                Parameter("noise_ratio", "ratio", "t = T/Q, the same in both groups"),
+                Parameter("noise_ratio", "ratio", "t = T/Q, the same in both groups", 1e-4, 10.0),
                 Parameter("first_saturation", "batch size", "K of the first group"),
-                Parameter("second_saturation", "batch size", "K of the second group"),
-                Parameter("second_share", "ratio", "s, descent of the second over the first"),
+                Parameter("saturation_ratio", "ratio", "K of the second over the first", 1.0, 1e6),
+                Parameter("second_share", "ratio", "s, descent of second over first", 1e-3, 1e3),
             ),
             curves.two_groups,
         ),
