@@ -21,7 +21,7 @@ from torch import Tensor
 from empirical.errors import UsageError
 from empirical.measure.adam_state import AdamState
 from empirical.measure.block_sums import inverse
-from empirical.measure.directional import curvature_at, curvatures, draw_subsets
+from empirical.measure.directional import block_curvatures, curvature_at
 from empirical.measure.measurement import SUBSET, Measurement
 from empirical.train.randomness import private_generator
 from scaling_theory.audit import EpsilonAudit, audit_epsilon
@@ -55,7 +55,6 @@ def adam_stationary(
     beta1: float = 0.9,
     epsilon: float = 1e-8,
     subset: int = SUBSET,
-    seed: int = 0,
 ) -> AdamStep:
     """The stationary form at batches of B samples; epsilon outside the root, as torch's.
 
@@ -70,10 +69,7 @@ def adam_stationary(
     mean = scale * found.gradient
     rho = (1 - beta1) / (1 + beta1)
     rows = (scale * row.to(scale) for row in found.deviations)
-    subsets = draw_subsets(
-        found.point.problem, len(found.deviations), subset, private_generator(seed, "stationary")
-    )
-    along = mean_estimate(curvatures(found.point, rows, subsets).numpy())
+    along = mean_estimate(block_curvatures(found.point, rows, subset).numpy())
     return _step(
         "stationary",
         batch_size,
@@ -116,8 +112,7 @@ def adam_next_step(
         mean += update / draws
         slopes.append(float(update.double() @ found.gradient.double()))
     away = (update - mean for update in _updates(found, state, weights))
-    subsets = draw_subsets(found.point.problem, draws, subset, rng)
-    spread = curvatures(found.point, away, subsets).numpy() * (draws / (draws - 1))
+    spread = block_curvatures(found.point, away, subset).numpy() * (draws / (draws - 1))
     noise = mean_estimate(spread)
     # the mean of the draws holds 1/draws of the noise
     signal = curvature_at(found.point, mean) - noise.value / draws

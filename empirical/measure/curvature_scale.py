@@ -16,10 +16,10 @@ from torch import Tensor
 
 from empirical.measure.directional import (
     Point,
+    block_curvatures,
+    blocks_for,
     curvature_at,
-    curvatures,
-    draw_subsets,
-    hessian_vector_at,
+    hessian_vector_ahead,
 )
 from empirical.measure.groups import Group
 from scaling_theory.estimate import Estimate
@@ -60,20 +60,20 @@ def curvature_noise(
             masked[piece] = vector[piece].to(masked)
         return masked
 
-    subsets = draw_subsets(problem, count, subset, rng)
-    along = curvatures(at, (inside(row) for row in spread.blocks), subsets)
+    along = block_curvatures(at, (inside(row) for row in spread.blocks), subset)
     b = spread.block_size
     noise = Estimate(b * float(along.mean()), b * float(along.std()) / sqrt(count), count)
 
     gradient = inside(spread.gradient)
     plug_in = curvature_at(at, gradient)
-    pull = inside(hessian_vector_at(at, gradient)).cpu()
+    pull = inside(hessian_vector_ahead(at, gradient)).cpu()
     slopes = (spread.blocks @ pull).double()
     squares = []
     picked = torch.randperm(count, generator=rng)[:PRODUCTS].tolist()
+    several = blocks_for(at, PRODUCT_SAMPLES)
     for number in picked:
-        chosen = draw_subsets(problem, 1, PRODUCT_SAMPLES, rng)[0]
-        product = inside(hessian_vector_at(at, inside(spread.blocks[number]), chosen)).cpu()
+        chosen = [(number + 1 + more) % count for more in range(several)]
+        product = inside(hessian_vector_ahead(at, inside(spread.blocks[number]), chosen)).cpu()
         others = torch.arange(count) != number
         squares.append((spread.blocks @ product).double()[others].square())
     tau = float(torch.cat(squares).mean())

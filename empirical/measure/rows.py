@@ -9,7 +9,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value, vmap
+from torch.func import grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from empirical.measure.parameter_vector import unflatten
@@ -32,15 +32,14 @@ class Rows:
     """Gradients of a few micro-batches.
 
     numbers: which of the micro-batches, [c]. gradients: of each one's mean loss, [c, P], in a
-    buffer that the next rows overwrite. weights: its sum of w_k, [c]. sizes: its samples, [c].
-    losses: its mean loss, [c]. All but the gradients float64 on the CPU.
+    buffer that the next rows overwrite. weights: its sum of w_k, [c]. sizes: its samples, [c]. All
+    but the gradients float64 on the CPU.
     """
 
     numbers: Tensor
     gradients: Tensor
     weights: Tensor
     sizes: Tensor
-    losses: Tensor
 
 
 def gradient_rows(problem: Problem, order: Tensor, micro_batch: int, chunk: int) -> Iterator[Rows]:
@@ -56,13 +55,12 @@ def gradient_rows(problem: Problem, order: Tensor, micro_batch: int, chunk: int)
     for number, picked in enumerate(torch.split(order, micro_batch)):
         whole = float(problem.weights[picked.cpu()].sum())
         work = partial(_gradient_into, row, problem, leaves, picked)
-        loss, chunk = with_less(work, chunk)
+        _, chunk = with_less(work, chunk)
         yield Rows(
             torch.tensor([number]),
             row[None],
             torch.tensor([whole], dtype=torch.float64),
             torch.tensor([len(picked)], dtype=torch.float64),
-            torch.tensor([loss], dtype=torch.float64),
         )
 
 
@@ -82,11 +80,10 @@ def _leaves(problem: Problem, point: Tensor) -> dict[str, Tensor]:
 
 def _gradient_into(
     total: Tensor, problem: Problem, leaves: Mapping[str, Tensor], indices: Tensor, chunk: int
-) -> float:
-    """Make `total` [P] the gradient of the mean loss over these samples; the loss itself."""
+) -> None:
+    """Make `total` [P] the gradient of the mean loss over these samples."""
     total.zero_()
     whole = float(problem.weights[indices.cpu()].sum())
-    mean = 0.0
     for loss, weight in batch_losses(problem, leaves, indices, chunk):
         pieces = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
         share, place = weight / whole, 0
@@ -94,8 +91,6 @@ def _gradient_into(
             if piece is not None:
                 total[place : place + leaf.numel()].add_(piece.reshape(-1), alpha=share)
             place += leaf.numel()
-        mean += share * float(loss.detach())
-    return mean
 
 
 def _vectorised(problem: Problem) -> bool:
@@ -111,32 +106,26 @@ def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:
         block = order[start : start + chunk]
         for places, stack, samples in problem.pool.parts(block, chunk):
             work = partial(_vectorised_pass, problem, stack, samples)
-            (gradients, losses), fitted = with_less(work, chunk)
+            gradients, fitted = with_less(work, chunk)
             chunk = min(chunk, fitted)
             weights = problem.weights[block[places].cpu()]
-            yield Rows(start + places.cpu(), gradients, weights, torch.ones_like(weights), losses)
+            yield Rows(start + places.cpu(), gradients, weights, torch.ones_like(weights))
         start += len(block)
 
 
-def _vectorised_pass(
-    problem: Problem, stack: Stack, samples: Tensor, most: int
-) -> tuple[Tensor, Tensor]:
-    """Gradients [c, P] and losses [c] (float64, CPU) of single samples, `most` at a time."""
+def _vectorised_pass(problem: Problem, stack: Stack, samples: Tensor, most: int) -> Tensor:
+    """Gradients of single samples, [c, P], `most` at a time."""
 
     def one(p: Mapping[str, Tensor], *sample: Tensor) -> Tensor:
         return cast(Tensor, single(problem.loss, stack, p)(*sample))
 
     named = unflatten(problem, problem.point)
     gradients = problem.point.new_empty(len(samples), problem.parameters)
-    losses = []
     for start in range(0, len(samples), most):
         tensors = stack.tensors(samples[start : start + most])
         rows = gradients[start : start + most]
         # the fused attention kernels have no batching rule, the math kernel has
         with sdpa_kernel(SDPBackend.MATH):
-            by_name, values = vmap(grad_and_value(one), in_dims=(None, *(0 for _ in tensors)))(
-                named, *tensors
-            )
+            by_name = vmap(grad(one), in_dims=(None, *(0 for _ in tensors)))(named, *tensors)
         torch.cat([by_name[name].flatten(1) for name in problem.names], dim=1, out=rows)
-        losses.append(values.double().cpu())
-    return gradients, torch.cat(losses)
+    return gradients

@@ -48,7 +48,6 @@ class Spread:
         samples: N.
         members: the samples of each block.
         weights: sum of w_k of each block, [K], float64.
-        losses: sum of w_k L_k of each block, [K], float64.
         notes: where the blocks are, if that is worth saying.
     """
 
@@ -62,7 +61,6 @@ class Spread:
     samples: int
     members: tuple[Tensor, ...]
     weights: Tensor
-    losses: Tensor
     notes: tuple[str, ...]
 
     @property
@@ -126,8 +124,8 @@ class Sums:
         self.reference: Tensor | None = None
         self.square = torch.zeros_like(like)
         self.second = None if even else torch.zeros_like(like)
-        # of each block: sums of W, W^2, n, n^2, W L
-        self.per_block = torch.zeros(len(blocks), 5, dtype=torch.float64)
+        # of each block: sums of W, W^2, n, n^2
+        self.per_block = torch.zeros(len(blocks), 4, dtype=torch.float64)
         self.norms = torch.zeros(len(blocks), len(groups), dtype=torch.float64)
         self.tails: list[Tensor] = []
 
@@ -143,7 +141,7 @@ class Sums:
         self.norms.index_add_(0, block_of, norms * rows.weights.square()[:, None])
         self.tails.append(rows.gradients[:, self.picked.to(rows.gradients.device)].double().cpu())
         w, n = rows.weights, rows.sizes
-        parts = torch.stack([w, w.square(), n, n.square(), w * rows.losses], dim=1)
+        parts = torch.stack([w, w.square(), n, n.square()], dim=1)
         self.per_block.index_add_(0, block_of, parts)
 
     def _take_in(self, away: Tensor, here: slice, weights: Tensor, block_of: Tensor) -> Tensor:
@@ -171,7 +169,7 @@ class Sums:
         """Means and central moments from the sums, in the place of the sums."""
         if self.reference is None:
             raise ValueError("no gradient came; at least one is wanted")
-        weight, weight2, sizes, sizes2, losses = self.per_block.T
+        weight, weight2, sizes, sizes2 = self.per_block.T
         total, total2, count = float(weight.sum()), float(weight2.sum()), int(sizes.sum())
         divisor = count - float(sizes2.sum()) / count
         b = count / len(self.blocks)
@@ -209,7 +207,6 @@ class Sums:
             samples=count,
             members=members,
             weights=weight,
-            losses=losses,
             notes=notes,
         )
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from empirical.errors import UsageError
-from empirical.measure.directional import Point, curvature_at, curvatures, draw_subsets
+from empirical.measure.directional import Point, block_curvatures, curvature_at
 from empirical.measure.measurement import Measurement
 from empirical.train.randomness import private_generator
 from scaling_theory.estimate import Estimate, mean_estimate, scaled_estimate, sum_estimate
@@ -121,10 +121,6 @@ class Terms:
             raise UsageError(f"got {effort}; at least 2 deviations, 2 probes and 1 sample wanted")
         self._found, self._seed, self._effort = found, seed, effort
         self.deviations = min(effort.deviations, len(found.deviations))
-        problem = found.point.problem
-        rng = private_generator(seed, "samples of directions")
-        self._rows = draw_subsets(problem, self.deviations, effort.subset, rng)
-        self._probe_rows = draw_subsets(problem, effort.probes, effort.subset, rng)
 
     @property
     def at(self) -> Point:
@@ -139,7 +135,7 @@ class Terms:
         )
         descent = float(mean.double() @ found.gradient.double())
         rows = (gain * row.to(gain) for row in found.deviations[: self.deviations])
-        along = curvatures(self.at, rows, self._rows)
+        along = block_curvatures(self.at, rows, self._effort.subset)
         linear = scaled_estimate(mean_estimate(along.numpy()), found.block_size / batch_size)
         rest = self.diagonal(residual)
         return Cell(
@@ -154,7 +150,7 @@ class Terms:
         if not bool(weights.any()):
             return Estimate(0.0, 0.0, 0)
         root = weights.sqrt()
-        values = curvatures(self.at, self._probes(root), self._probe_rows)
+        values = block_curvatures(self.at, self._probes(root), self._effort.subset)
         return mean_estimate(values.numpy())
 
     def _probes(self, root: Tensor) -> Iterator[Tensor]:
