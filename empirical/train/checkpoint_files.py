@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, model: GPT, provenance: Mapping[str, Any]) -> None:
-    """Write a network; an existing file is only replaced by a whole one.
+    """Write a network, its folder too; an existing file is only replaced by a whole one.
 
     Raises UsageError where the file cannot be written.
     """
@@ -55,6 +55,7 @@ def write_checkpoint(path: Path, model: GPT, provenance: Mapping[str, Any]) -> N
     }
     part = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, part, metadata)
         part.replace(path)
     except (OSError, SafetensorError) as error:
