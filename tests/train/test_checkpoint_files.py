@@ -20,7 +20,7 @@ TINY = NetworkConfig(context=4, width=8, depth=1, heads=2)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_what_is_written_is_read(tmp_path: Path, tied: bool, dtype: torch.dtype) -> None:
     """Closed form: the same tensors, network and provenance, bit by bit."""
-    path = tmp_path / "a.safetensors"
+    path = tmp_path / "new folder" / "a.safetensors"
     model = build_network(TINY.model_copy(update={"tied": tied}), 3, dtype=dtype)
     write_checkpoint(path, model, {"steps": 7})
     found = read_checkpoint(path)
