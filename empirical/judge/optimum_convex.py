@@ -18,7 +18,7 @@ from math import inf
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.special import stdtrit
+from scipy.special import chdtrc, stdtrit
 
 from empirical.judge.grid_losses import GridLosses
 from empirical.judge.noise_level import NoiseLevel
@@ -29,12 +29,14 @@ from empirical.judge.optimum_quadratic import window_of
 from scaling_theory.estimate import Estimate
 
 PLACES = 81
+IMPOSSIBLE = 1e-3
+"""Probability of a misfit above which the losses count as convex."""
 
 
 @dataclass(frozen=True)
 class ConvexProfile:
     """places: ln eta of a supposed minimum, [m]. squares: least sum of squares with the minimum
-    there, in units of one run's variance, [m]. least: nats, the loss of that curve there, [m].
+    there, over the variance, [m]. least: nats, lowest value of that curve where it was tried, [m].
     """
 
     places: np.ndarray
@@ -60,7 +62,9 @@ def convex_profile(grid: GridLosses, window: np.ndarray, variance: float) -> Con
         design = whiten @ np.hstack([ones, -ones, falling, rising])
         weights, norm = nnls(design, whiten @ (loss - level))
         squares.append(norm**2)
-        least.append(level + weights[0] - weights[1])
+        fitted = weights[0] - weights[1] + falling @ weights[2 : 2 + len(left)]
+        fitted += rising @ weights[2 + len(left) :]
+        least.append(level + float(fitted.min()))
     return ConvexProfile(places, np.array(squares), np.array(least))
 
 
@@ -71,6 +75,8 @@ def convex_finding(grid: GridLosses, noise: NoiseLevel) -> Finding:
         return Finding("unclear")
     profile = convex_profile(grid, window, noise.standard_deviation**2)
     x, squares = profile.places, profile.squares
+    if chdtrc(len(window), float(squares.min())) < IMPOSSIBLE:
+        return Finding("unclear")
     limit = float(stdtrit(min(noise.degrees_of_freedom, 1e9), 1 - TAIL)) ** 2
     held = np.flatnonzero(squares - squares.min() <= limit)
     low = float(x[held[0]]) if held[0] > 0 else -inf

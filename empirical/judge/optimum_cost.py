@@ -13,6 +13,8 @@ from empirical.judge.optimum_record import Regret
 from scaling_theory.estimate import Estimate
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
+SLACK = 0.35
+"""Half an octave beyond the window the fit still says more than a straight line does."""
 
 
 def at_minimum(fit: LocalFit, place: float, samples: int) -> tuple[Estimate, Estimate]:
@@ -43,7 +45,8 @@ def fitted_regrets(
     found = []
     for regret in chord_regrets(grid, noise, place, loss):
         there = place + log(regret.factor)
-        if regret.diverges or not fit.places[0] <= there <= fit.places[-1] or curvature <= 0:
+        near = fit.places[0] - SLACK <= there <= fit.places[-1] + SLACK
+        if regret.cost is None or not near or curvature <= 0:
             found.append(regret)
             continue
         t = np.array([there - fit.centre])

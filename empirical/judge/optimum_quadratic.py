@@ -69,6 +69,7 @@ class LocalFit:
     """Posterior of the local polynomial in t = ln eta - centre, one per plausible noise level.
 
     means: [k, 7], covariances: [k, 7, 7], of the coefficients of 1, t, ..., t^6.
+    curvature: c, nats, which the asymmetry is in proportion to.
     places: ln eta where the slope is judged, [m]; falling: P(slope < 0) there, [m].
     dropped: learning rates of the window that the shapes do not follow.
     """
@@ -76,6 +77,7 @@ class LocalFit:
     centre: float
     means: np.ndarray
     covariances: np.ndarray
+    curvature: float
     places: np.ndarray
     falling: np.ndarray
     dropped: int
@@ -183,7 +185,7 @@ def fit_local(grid: GridLosses, noise: NoiseLevel) -> LocalFit | None:
     spread = np.sqrt(((rows @ covariances) * rows).sum(axis=2))
     falling = ndtr(-(means @ rows.T) / spread).mean(axis=0)
     centre = float(grid.x[grid.best])
-    return LocalFit(centre, means, covariances, centre + places, falling, dropped)
+    return LocalFit(centre, means, covariances, curvature, centre + places, falling, dropped)
 
 
 def derivative_rows(t: np.ndarray, order: int) -> np.ndarray:
