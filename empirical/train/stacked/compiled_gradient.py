@@ -13,8 +13,9 @@ from empirical.train.stacked.compiled_operations import Operations
 from empirical.train.stacked.compiled_pass import Pass
 from empirical.train.stacked.layout import Layout
 
-PART_BYTES = 2**21
-"""Activations of one part of a batch at most, unless one sequence of each replica has more."""
+PART_TOKENS = 512
+"""Tokens of each replica in one part of a batch, at least one sequence: enough for the products to
+run at full speed, few enough for the activations of a small network to stay in the cache."""
 
 
 class CompiledGradient:
@@ -44,10 +45,10 @@ class CompiledGradient:
 
     def _losses(self, inputs_RxBxT: Tensor, targets_RxBxT: Tensor, *, backward: bool) -> Tensor:
         replicas, sequences, tokens = inputs_RxBxT.shape
+        self._operations.require(inputs_RxBxT, targets_RxBxT)
         scale = 1 / (sequences * tokens) if backward else 0.0
         losses_RxB = self._gradients_RxP.new_empty(replicas, sequences)
-        bytes_each = Pass.numbers(self._operations, tokens) * losses_RxB.element_size()
-        at_once = max(1, min(sequences, PART_BYTES // bytes_each))
+        at_once = max(1, min(sequences, PART_TOKENS // tokens))
         for start in range(0, sequences, at_once):
             part = slice(start, min(start + at_once, sequences))
             one = self._pass(part.stop - part.start, tokens)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from empirical.errors import UsageError
 from empirical.train.configuration import NetworkConfig
+from empirical.train.network import VOCABULARY
 from empirical.train.stacked.kernels.functions import Kernels
 from empirical.train.stacked.layout import Layout
 
@@ -34,10 +36,22 @@ class Operations:
         """Room for [R, count, last]."""
         return self._scratch.new_empty(self.replicas, count, last)
 
+    def require(self, *batch: Tensor) -> None:
+        """UsageError unless inputs and targets are what the kernels take on trust."""
+        for tokens_RxBxT in batch:
+            replicas, _, tokens = tokens_RxBxT.shape
+            fits = replicas == self.replicas and tokens <= self.config.context
+            if not fits or tokens_RxBxT.dtype != torch.int64 or tokens_RxBxT.device.type != "cpu":
+                raise UsageError(
+                    f"got tokens {tuple(tokens_RxBxT.shape)}, {tokens_RxBxT.dtype} on "
+                    f"{tokens_RxBxT.device}, wanted int64 on cpu for {self.replicas} replicas and "
+                    f"at most {self.config.context} tokens; bring them into that form"
+                )
+
     def embed(self, inputs_RxBxT: Tensor, x_RxNxW: Tensor) -> None:
         """x = token embedding + position embedding."""
         _, sequences, tokens = inputs_RxBxT.shape
-        self.kernels.embed(
+        known = self.kernels.embed(
             inputs_RxBxT.data_ptr(),
             inputs_RxBxT.stride(0),
             self._at["token_embedding.weight"],
@@ -48,7 +62,9 @@ class Operations:
             sequences,
             tokens,
             self.config.width,
+            VOCABULARY,
         )
+        _require(known)
 
     def embed_backward(self, inputs_RxBxT: Tensor, dx_RxNxW: Tensor) -> None:
         """Gradients of both embeddings from that of x."""
@@ -168,7 +184,7 @@ class Operations:
         self, logits_RxNxV: Tensor, targets_RxBxT: Tensor, losses_RxB: Tensor, scale: float
     ) -> None:
         """Losses of the sequences; logits become their gradient times scale, unless that is 0."""
-        self.kernels.cross_entropy(
+        known = self.kernels.cross_entropy(
             logits_RxNxV.data_ptr(),
             targets_RxBxT.data_ptr(),
             targets_RxBxT.stride(0),
@@ -176,8 +192,9 @@ class Operations:
             losses_RxB.data_ptr(),
             losses_RxB.stride(0),
             *targets_RxBxT.shape,
-            logits_RxNxV.shape[-1],
+            VOCABULARY,
         )
+        _require(known)
 
     def _heads(self, tokens: int, qkv_RxNx3W: Tensor) -> tuple[int, int, int, int, int]:
         """Scratch space and sizes [S, T, H, D] as the attention kernels want them."""
@@ -187,3 +204,8 @@ class Operations:
             self._scratch = self._scratch.new_empty(wanted)
         sequences = qkv_RxNx3W.shape[0] * qkv_RxNx3W.shape[1] // tokens
         return self._scratch.data_ptr(), sequences, tokens, heads, head_width
+
+
+def _require(known: int) -> None:
+    if not known:
+        raise UsageError(f"got a token outside 0 to {VOCABULARY - 1}, wanted bytes; check the text")

@@ -64,13 +64,6 @@ class Pass:
         self._logits = empty(count, VOCABULARY)
         self._unembedding = "token_embedding" if config.tied else "unembedding"
 
-    @staticmethod
-    def numbers(operations: Operations, tokens: int) -> int:
-        """Numbers in the buffers for one sequence of every replica, nearly."""
-        config = operations.config
-        each = (16 * config.depth + 3) * config.width + VOCABULARY
-        return operations.replicas * tokens * each
-
     def losses(
         self, inputs_RxBxT: Tensor, targets_RxBxT: Tensor, losses_RxB: Tensor, scale: float
     ) -> None:

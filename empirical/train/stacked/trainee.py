@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,8 +16,9 @@ from empirical.train.configuration import NetworkConfig
 from empirical.train.evaluation import EVALUATION_BATCH
 from empirical.train.optimizer_configuration import OptimizerConfig
 from empirical.train.stacked.compiled_gradient import CompiledGradient
-from empirical.train.stacked.gradient import DifferentiatedGradient, Gradient
-from empirical.train.stacked.layout import network_layout
+from empirical.train.stacked.gradient import DifferentiatedGradient, Gradient, StackedLosses
+from empirical.train.stacked.layout import Layout, network_layout
+from empirical.train.stacked.network import stacked_losses
 from empirical.train.stacked.optimizers import StackedOptimizer
 
 StackedPath = Literal["stacked", "stacked-compiled"]
@@ -26,8 +28,8 @@ class StackedTrainee:
     """Replicas that differ in their weights, batches, learning rates and optimizer's numbers.
 
     network: of all of them. weights: of each, by the plain network's names. optimizers: one each,
-    of one name. path "stacked": torch's own operations; "stacked-compiled": kernels built
-    by the C compiler of the machine, on the CPU only.
+    of one name. path "stacked": torch's own operations; "stacked-compiled": on the CPU
+    kernels built by the machine's C compiler, elsewhere torch.compile.
     tokens_per_step: makes decays of half-lives. dtype: float32 or float64.
 
     Between replicas nothing is added or compared: one that diverges leaves the others as they
@@ -55,10 +57,8 @@ class StackedTrainee:
         self._optimizer = StackedOptimizer(
             optimizers, self._weights_RxP, tokens_per_step=tokens_per_step
         )
-        make = CompiledGradient if path == "stacked-compiled" else DifferentiatedGradient
-        self._gradient: Gradient = make(
-            network, self._layout, self._weights_RxP, self._gradients_RxP
-        )
+        self._make = partial(_gradient, path, network, self._layout)
+        self._gradient = self._make(self._weights_RxP, self._gradients_RxP)
 
     def step(
         self, inputs_RxBxT: Tensor, targets_RxBxT: Tensor, learning_rates: Sequence[float]
@@ -71,17 +71,21 @@ class StackedTrainee:
     @torch.no_grad()
     def heldout_losses(self, inputs_NxT: Tensor, targets_NxT: Tensor) -> NDArray[np.float64]:
         """See Trainee."""
-        at_once = max(1, EVALUATION_BATCH // self.replicas)
+        gradient, replicas, rows = self._gradient, self.replicas, self._weights_RxP
+        if replicas > 1 and (rows == rows[:1]).all():
+            # As before the first step: what is the same for all is computed once.
+            gradient, replicas = self._make(rows[:1], self._gradients_RxP[:1]), 1
+        at_once = max(1, EVALUATION_BATCH // replicas)
         losses = [
-            self._gradient.sequence_losses(
-                inputs.expand(self.replicas, -1, -1), targets.expand(self.replicas, -1, -1)
+            gradient.sequence_losses(
+                inputs.expand(replicas, -1, -1), targets.expand(replicas, -1, -1)
             )
             for inputs, targets in zip(
                 torch.split(inputs_NxT, at_once), torch.split(targets_NxT, at_once), strict=True
             )
         ]
         values: NDArray[np.float64] = torch.cat(losses, dim=1).cpu().double().numpy()
-        return values
+        return np.repeat(values, self.replicas // replicas, axis=0)
 
     def finite_weights(self) -> Tensor:
         """See Trainee."""
@@ -107,3 +111,18 @@ class StackedTrainee:
         """See Trainee."""
         views = self._layout.views(self._weights_RxP[replica : replica + 1])
         return {name: view[0].to("cpu", copy=True) for name, view in views.items()}
+
+
+def _gradient(
+    path: StackedPath,
+    network: NetworkConfig,
+    layout: Layout,
+    weights_RxP: Tensor,
+    gradients_RxP: Tensor,
+) -> Gradient:
+    if path == "stacked-compiled" and weights_RxP.device.type == "cpu":
+        return CompiledGradient(network, layout, weights_RxP, gradients_RxP)
+    losses: StackedLosses = stacked_losses
+    if path == "stacked-compiled":
+        losses = torch.compile(stacked_losses)
+    return DifferentiatedGradient(network, layout, weights_RxP, gradients_RxP, losses)

@@ -13,8 +13,9 @@ from empirical.train.stacked.kernels.build import library
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_ssize_t
 _SIGNATURES = MappingProxyType(
     {
-        # P: address of a tensor's first number or None, I: a size, D: a double; in C's order
-        "embed": "PIPPIPIIII",
+        # P: address of a tensor's first number or None, I: a size, D: a double; in C's order.
+        # Those that read tokens say whether all were in range; the others' number means nothing.
+        "embed": "PIPPIPIIIII",
         "embed_backward": "PIPPPIIIII",
         "norm": "PPPPIPPIII",
         "norm_backward": "PPPPIPIPPPIII",
@@ -60,9 +61,8 @@ class Kernels:
         return 7 * rows + vectors * self.lanes
 
 
-def _declared(loaded: ctypes.CDLL, name: str) -> Callable[..., None]:
+def _declared(loaded: ctypes.CDLL, name: str) -> Callable[..., int]:
     function = getattr(loaded, name)
     function.argtypes = [_TYPES[letter] for letter in _SIGNATURES[name]]
-    function.restype = None
-    call: Callable[..., None] = function
+    call: Callable[..., int] = function
     return call

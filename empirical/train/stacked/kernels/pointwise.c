@@ -1,19 +1,24 @@
 /* Embedding, norm, GELU and cross-entropy of R replicas, forward and backward. */
 #include "arithmetic.h"
 
-/* x = embedding[token] + position: tokens [R, B, T] with `token_stride` between replicas. */
-void embed(const int64_t *tokens, ptrdiff_t token_stride, const real *embedding,
+/* x = embedding[token] + position: tokens [R, B, T] with `token_stride` between replicas.
+ * Returns whether every token is below V; else it stops at the first that is not. */
+int embed(const int64_t *tokens, ptrdiff_t token_stride, const real *embedding,
            const real *position, ptrdiff_t stride, real *x, ptrdiff_t R, ptrdiff_t B, ptrdiff_t T,
-           ptrdiff_t W)
+           ptrdiff_t W, ptrdiff_t V)
 {
     for (ptrdiff_t r = 0; r < R; r++)
         for (ptrdiff_t i = 0; i < B * T; i++, x += W) {
-            const real *e = embedding + r * stride + tokens[r * token_stride + i] * W;
+            int64_t token = tokens[r * token_stride + i];
+            if (token < 0 || token >= V)
+                return 0;
+            const real *e = embedding + r * stride + token * W;
             const real *p = position + r * stride + i % T * W;
 #pragma omp simd
             for (ptrdiff_t w = 0; w < W; w++)
                 x[w] = e[w] + p[w];
         }
+    return 1;
 }
 
 void embed_backward(const int64_t *tokens, ptrdiff_t token_stride, const real *dx,
@@ -135,16 +140,19 @@ void gelu_backward(real *dh, const real *slope, real *dbias, ptrdiff_t stride, p
 }
 
 /* losses [R, B] with `loss_stride` between replicas: means over T of -log softmax(logits)[target].
- * If scale is not 0, logits become scale (softmax - one-hot of the target). */
-void cross_entropy(real *logits, const int64_t *targets, ptrdiff_t target_stride, double scale,
-                   real *losses, ptrdiff_t loss_stride, ptrdiff_t R, ptrdiff_t B, ptrdiff_t T,
-                   ptrdiff_t V)
+ * If scale is not 0, logits become scale (softmax - one-hot of the target).
+ * Returns whether every target is below V; else it stops at the first that is not. */
+int cross_entropy(real *logits, const int64_t *targets, ptrdiff_t target_stride, double scale,
+                  real *losses, ptrdiff_t loss_stride, ptrdiff_t R, ptrdiff_t B, ptrdiff_t T,
+                  ptrdiff_t V)
 {
     for (ptrdiff_t r = 0; r < R; r++)
         for (ptrdiff_t b = 0; b < B; b++) {
             double total = 0;
             for (ptrdiff_t t = 0; t < T; t++, logits += V) {
                 int64_t target = targets[r * target_stride + b * T + t];
+                if (target < 0 || target >= V)
+                    return 0;
                 real highest = logits[0], sum = 0, chosen = logits[target];
 #pragma omp simd reduction(max : highest)
                 for (ptrdiff_t v = 0; v < V; v++)
@@ -165,4 +173,5 @@ void cross_entropy(real *logits, const int64_t *targets, ptrdiff_t target_stride
             }
             losses[r * loss_stride + b] = (real)(total / (double)T);
         }
+    return 1;
 }
