@@ -1,0 +1,1 @@
+"""What to do on this machine: memory, throughput and the settings that follow from them."""
