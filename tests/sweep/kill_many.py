@@ -25,9 +25,8 @@ from random import Random
 from typing import TextIO
 
 from empirical.sweep.contents import read_contents
-from empirical.sweep.export import export_csv
 from empirical.sweep.folder import SweepFolder
-from tests.sweep.tiny_sweep import command, drive, text_file
+from tests.sweep.tiny_sweep import command, drive_many, table, text_file
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("driver", "worker", "worker", "worker", "any", "group")
@@ -162,13 +161,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         text = text_file(Path(place))
         undisturbed = Path(place) / "undisturbed"
-        drive(undisturbed, text, *size)
-        wanted = export_csv(read_contents(SweepFolder(undisturbed)).finished())
+        drive_many(undisturbed, text, *size)
+        wanted = table(undisturbed)
         while sum(seen.kills.values()) < given.kills:
             root = Path(place) / f"disturbed-{seen.sweeps}"
             disturb(root, text, size, given.kills, random, seen, log)
             contents = read_contents(SweepFolder(root))
-            if export_csv(contents.finished()) != wanted:
+            if table(root) != wanted:
                 seen.problems.append(f"the table of sweep {seen.sweeps} differs")
             if contents.damage or len(contents.runs) != wanted.count("\n") - 1:
                 seen.problems.append(

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from empirical.sweep.configuration import ExecutorSettings
-from empirical.sweep.driver import Outcome, run_sweep
+from empirical.sweep.contents import read_contents
+from empirical.sweep.driver import Outcome, drive, run_sweep
+from empirical.sweep.executors.engine import Engine
+from empirical.sweep.export import export_csv
+from empirical.sweep.folder import SweepFolder
 from empirical.sweep.plan_record import Decision, Plan, Planner, StoredRun
+from empirical.sweep.recovery import open_sweep
+from empirical.sweep.worker import UnitTask
 from empirical.train.configuration import NetworkConfig, SGDConfig, SoftSignSGDConfig
 from empirical.train.run_configuration import RunConfig, WorkUnit
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NETWORK = NetworkConfig(context=8, width=8, depth=1, heads=2)
 TEXT = "".join(f"line {number}: {number * number % 97} and so on\n" for number in range(300))
@@ -78,7 +89,51 @@ def two_rounds(cells: int, *, steps: int = 40) -> Planner:
     return plan
 
 
-def drive(root: Path, text: Path, cells: int, steps: int, workers: int = 2) -> Outcome:
+class Here(Executor):
+    """Computes in this process, at once; `before` may do or raise something at each call."""
+
+    def __init__(self, before: Callable[[int], None] = lambda call: None) -> None:
+        self.calls = 0
+        self._before = before
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """See concurrent.futures."""
+        future: Future[T] = Future()
+        self.calls += 1
+        try:
+            self._before(self.calls)
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def drive_here(
+    root: Path,
+    text: Path,
+    planner: Planner,
+    executor: Executor | None = None,
+    *,
+    attempts: int = 3,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[str, ...]:
+    """Drive the sweep in this process; the sentences about what was mended."""
+
+    def task(unit: WorkUnit) -> UnitTask:
+        return UnitTask(unit.model_dump_json(), root, (text,), seconds_between_states=0.0)
+
+    with open_sweep(root) as (store, mended):
+        engine = Engine(executor or Here(), at_once=2)
+        drive(store, planner, engine, task, attempts=attempts, stopping=stopping)
+    return mended
+
+
+def table(root: Path) -> str:
+    """The exported table."""
+    return export_csv(read_contents(SweepFolder(root)).finished())
+
+
+def drive_many(root: Path, text: Path, cells: int, steps: int, workers: int = 2) -> Outcome:
     """Run the sweep or go on with it; states are written often, and attempts are not counted."""
     return run_sweep(
         root,
@@ -98,6 +153,6 @@ def command(root: Path, text: Path, cells: int, steps: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    outcome = drive(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    outcome = drive_many(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
     print(*outcome.mended, sep="\n")
     sys.exit(0 if outcome.complete else 1)
