@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
+from pathlib import Path
 from typing import Any, get_args
 
 from empirical.advise.memory import (
@@ -156,7 +158,13 @@ def _module(
 
     from empirical.train.module_shapes import module_shapes
 
-    found = module_shapes(path, shape, getattr(torch, precision))
+    # A file beside the user is found, as `python -m` would find it.
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        found = module_shapes(path, shape, getattr(torch, precision))
+    finally:
+        sys.path.remove(here)
     return [ModelShape(path, found.tensors)], found.kept
 
 

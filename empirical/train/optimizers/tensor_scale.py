@@ -10,10 +10,11 @@ spread σ. Source: Xu et al. 2024, arXiv 2412.11768, section 3.2; the identity f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite, sqrt
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def g_snr(gradient: Tensor, epsilon: float = 0.0, *, unbiased: bool = False) -> float | None:
@@ -35,6 +36,33 @@ def g_snr(gradient: Tensor, epsilon: float = 0.0, *, unbiased: bool = False) -> 
     if spread <= torch.finfo(values.dtype).eps * norm / sqrt(size):
         return sqrt(size)
     return norm / (spread + epsilon)
+
+
+@dataclass(frozen=True)
+class TensorScale:
+    """One tensor of a model: numbers in it, and the g-SNR of its gradient."""
+
+    name: str
+    numel: int
+    g_snr: float
+
+    @property
+    def over_sqrt_numel(self) -> float:
+        """g-SNR / √d = √(1 + ḡ²/σ²), never below 1."""
+        return self.g_snr / sqrt(self.numel)
+
+
+def tensor_scales(model: nn.Module) -> tuple[TensorScale, ...]:
+    """The scales, without ε, of all tensors of a model whose gradients a backward pass has left.
+
+    Tensors without a gradient, or with one that is zero everywhere, have none and are left out.
+    """
+    found = []
+    for name, parameter in model.named_parameters():
+        ratio = None if parameter.grad is None else g_snr(parameter.grad)
+        if ratio is not None:
+            found.append(TensorScale(name, parameter.numel(), ratio))
+    return tuple(found)
 
 
 def sqrt_numel(gradient: Tensor) -> float:
