@@ -40,7 +40,7 @@ def optimizer_state(config: OptimizerConfig, tensors: Tensors) -> OptimizerState
 
     One buffer per parameter for momentum, two for Adam, a row and a column per matrix for
     Adafactor (of its last two axes), one buffer for Muon's hidden matrices and two for the rest.
-    The one number per tensor of SGD-SaI is a Python number and not counted.
+    The scales of SGD-SaI are two Python numbers per tensor and not counted.
     """
     every = sum(prod(shape) for _, shape in tensors)
     match config:

@@ -77,6 +77,18 @@ def test_a_run_goes_on_where_it_was_interrupted(config: OptimizerConfig, rounded
 
 
 @every_optimizer
+def test_options_are_not_state(config: OptimizerConfig, rounded: bool) -> None:
+    """Closed form: steps change no option, and state is tensors and numbers: all can be written."""
+    model, optimizer = _pair(config, rounded)
+    before = copy.deepcopy(optimizer.state_dict()["param_groups"])
+    trained(model, optimizer, range(3))
+    state = optimizer.state_dict()
+    assert state["param_groups"] == before
+    values = [value for entries in state["state"].values() for value in entries.values()]
+    assert all(isinstance(value, Tensor | int | float) for value in values)
+
+
+@every_optimizer
 def test_the_interruption_is_felt_where_state_is_lost(config: OptimizerConfig) -> None:
     """Negative control: without its state an optimizer that has any goes on differently."""
     whole = trained(*_pair(config, False), range(8))

@@ -9,7 +9,7 @@ import torch
 from torch.nn import Parameter
 from torch.optim import SGD, AdamW, Optimizer
 
-from empirical.train.optimizer_configuration import AdamWConfig, SGDConfig, SGDSaIConfig
+from empirical.train.optimizer_configuration import AdamWConfig, SGDConfig
 from empirical.train.optimizers import (
     StochasticallyRounded,
     build_optimizer,
@@ -142,15 +142,3 @@ def test_parameters_of_other_types_are_left_to_the_optimizer() -> None:
         assert copy.untyped_storage().nbytes() == 4
         assert copy.grad is None
     assert full.tolist() == pytest.approx([0.495] * 3, rel=1e-6)  # decay 0.01, then a whole rate
-
-
-def test_scales_found_inside_are_seen_outside() -> None:
-    """Closed form: an option that the optimizer sets itself reaches the groups of the caller."""
-    parameter = Parameter(torch.ones(5, dtype=torch.bfloat16))
-    optimizer = build_optimizer(
-        [parameter], SGDSaIConfig(), 0.1, rounding=private_generator(0, "rounding")
-    )
-    assert optimizer.param_groups[0]["largest_snr"] is None
-    parameter.grad = torch.linspace(-1, 1, 5).bfloat16()
-    optimizer.step()
-    assert optimizer.param_groups[0]["largest_snr"] == pytest.approx(math.sqrt(5), rel=1e-3)

@@ -97,7 +97,6 @@ class StochasticallyRounded(Optimizer):
             self._inner.look_at_gradients({self._shadows[p]: g for p, g in gradients.items()})
         for part in self._parts(gradients):
             self._step_with({parameter: gradients[parameter] for parameter in part})
-        _copy_options(self._inner.param_groups, self.param_groups)
         return loss
 
     def _parts(self, parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:

@@ -23,8 +23,8 @@ class SGDSaI(Descent):
     package sgd-sai 1.0.3 computes it: normalize=False, unbiased=True. scale_by "sqrt-numel" takes
     the root of the tensor's size instead and looks at no gradient.
 
-    The scales are part of state_dict (`snr` of a tensor, `largest_snr` of a group): a resumed run
-    keeps them. They belong to whole tensors; of a sharded tensor each shard would get its own.
+    The scales are part of state_dict (`snr` and `largest_snr` of a tensor): a resumed run keeps
+    them. They belong to whole tensors; of a sharded tensor each shard would get its own.
     Weight decay is decoupled and not scaled. State: one buffer, none where momentum is 0.
     """
 
@@ -51,29 +51,27 @@ class SGDSaI(Descent):
                 "normalize": normalize,
                 "unbiased": unbiased,
                 "scale_by": scale_by,
-                "largest_snr": None,
                 "foreach": foreach,
             },
         )
 
     def look_at_gradients(self, gradients: Mapping[Tensor, Tensor]) -> None:
         """Fix the scale of every tensor that has none and whose gradient is not zero."""
-        found = []
+        found: dict[Tensor, float] = {}
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter not in gradients or "snr" in self.state.get(parameter, {}):
-                    continue
-                snr = _scale(group, gradients[parameter])
-                if snr is not None:
-                    # A number, not a tensor: torch would round a tensor to the parameter's type
-                    # when it loads the state.
-                    self.state[parameter]["snr"] = snr
-                    found.append(snr)
-        known = [g["largest_snr"] for g in self.param_groups if g["largest_snr"] is not None]
-        if found or known:
-            for group in self.param_groups:
-                if group["largest_snr"] is None:
-                    group["largest_snr"] = known[0] if known else max(found)
+                if parameter in gradients and "snr" not in self.state.get(parameter, {}):
+                    snr = _scale(group, gradients[parameter])
+                    if snr is not None:
+                        found[parameter] = snr
+        if not found:
+            return
+        known = [state["largest_snr"] for state in self.state.values() if "snr" in state]
+        largest = known[0] if known else max(found.values())
+        for parameter, snr in found.items():
+            # Numbers, not tensors: torch would round a tensor to the parameter's type when it
+            # loads the state.
+            self.state[parameter] |= {"snr": snr, "largest_snr": largest}
 
     def update(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> Tensor:
         """s m of one tensor."""
@@ -86,9 +84,12 @@ class SGDSaI(Descent):
         return torch._foreach_mul(averages, [self._scale_of(group, p) for p in parameters])
 
     def _scale_of(self, group: dict[str, Any], parameter: Tensor) -> float:
-        # Without a scale all gradients were zero so far (or not finite, which is left to be seen).
-        snr: float = self.state[parameter].get("snr", 0.0)
-        return snr / group["largest_snr"] if snr and group["normalize"] else snr
+        state = self.state[parameter]
+        if "snr" not in state:
+            # All gradients were zero so far (or not finite, which is left to be seen).
+            return 0.0
+        snr: float = state["snr"]
+        return snr / float(state["largest_snr"]) if group["normalize"] else snr
 
     def _averages(
         self,
