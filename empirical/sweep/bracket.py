@@ -21,7 +21,7 @@ from empirical.sweep.lattice import PER_OCTAVE, position_of_log
 from empirical.sweep.trials import Trial, grid_of, judged
 
 OCTAVE = PER_OCTAVE
-AT_ONCE = 4
+AT_ONCE = 6
 """Runs that a cell adds in one round at most while it narrows its interval."""
 
 FINEST = PER_OCTAVE // 4

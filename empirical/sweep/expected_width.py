@@ -62,7 +62,7 @@ def most_telling(
     while len(chosen) < at_once and expected > width:
         used = {trial.position for trial in imagined}
         best: tuple[float, Trial] | None = None
-        for position in _candidates(trials, optimum):
+        for position in _candidates(trials, optimum, used):
             if position not in used and new_positions < 1:
                 continue
             free = [
@@ -87,13 +87,12 @@ def most_telling(
     return Expected(tuple(chosen), expected)
 
 
-def _candidates(trials: Sequence[Trial], optimum: Optimum) -> list[int]:
+def _candidates(trials: Sequence[Trial], optimum: Optimum, used: set[int]) -> list[int]:
     """Positions tried already, and those a quarter octave apart, none beyond a divergence."""
     grid = grid_of(trials)
     middle = optimum.ln_eta.value if optimum.ln_eta else float(grid.x[grid.best])
     centre = position_of_log(middle)
     near = range(centre - REACH, centre + REACH + 1)
-    used = {trial.position for trial in trials}
     end = grid.first_divergent
     fine = (p for p in near if p in used or not any(abs(p - u) < SPACING for u in used))
     return [p for p in fine if _ln(p) < end]

@@ -21,7 +21,7 @@ from empirical.sweep.lattice import learning_rate, position_of, position_of_log
 from empirical.sweep.packing import packed
 from empirical.sweep.plan_record import Decision, Plan, StoredRun
 from empirical.sweep.planned import PlannedSweep, run_of
-from empirical.sweep.trials import Trial, shared_noise
+from empirical.sweep.trials import Layer, Trial, shared_noise
 from empirical.train.run_configuration import WorkUnit
 
 # A plan that is made anew asks the same questions again.
@@ -117,7 +117,7 @@ def _replay_group(
     """Append the units and decisions of one group, until a result is missing or it has ended."""
     computing = planned.computing[group[0].cell.group]
     while not all(p.ended for p in group):
-        noise = _noise(_noise_cells(group, seen))
+        noise = _noise(_noise_layers(group, seen))
         wanted: list[tuple[Progress, int, int]] = []
         for p in group:
             p.start = _start(p.cell, seen) if p.start is None else p.start
@@ -151,17 +151,15 @@ def _start(cell: Cell, seen: Mapping[str, Progress]) -> int | None:
     return position_of_log(neighbour.ln_eta + moved)
 
 
-def _noise_cells(
-    group: Sequence[Progress], seen: Mapping[str, Progress]
-) -> tuple[tuple[Trial, ...], ...]:
-    """The trials of a group as one, then those of the cells that it was started from, inwards.
-
-    The repetitions of a group are pooled as a whole, so that its cells are judged alike.
-    """
-    names = dict.fromkeys(p.cell.name for p in group)
+def _noise_layers(group: Sequence[Progress], seen: Mapping[str, Progress]) -> tuple[Layer, ...]:
+    """The trials of a group, then those of the cells that it was started from, inwards."""
+    names = {p.cell.name for p in group}
+    layers = [tuple(tuple(p.trials) for p in group)]
     outer = [p.cell for p in group]
     while outer:
-        inner = [seen[cell.neighbour].cell for cell in outer if cell.neighbour]
-        outer = [cell for cell in inner if cell.name not in names]
-        names |= dict.fromkeys(cell.name for cell in outer)
-    return tuple(tuple(seen[name].trials) for name in names)
+        inner = dict.fromkeys(cell.neighbour for cell in outer if cell.neighbour)
+        layer = [seen[name] for name in inner if name not in names]
+        names |= {p.cell.name for p in layer}
+        layers.append(tuple(tuple(p.trials) for p in layer))
+        outer = [p.cell for p in layer]
+    return tuple(layers)

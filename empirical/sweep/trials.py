@@ -38,19 +38,22 @@ def grid_of(trials: Sequence[Trial]) -> GridLosses:
     return grid_losses(*_columns(trials))
 
 
-def shared_noise(cells: Sequence[Sequence[Trial]]) -> NoiseLevel | None:
-    """The noise level from the repetitions of cells that differ little; nearest cells first.
+Layer = tuple[tuple[Trial, ...], ...]
+"""The trials of several cells that are asked together."""
 
-    Cells are taken in until they have enough degrees of freedom together. None where all of them
+
+def shared_noise(layers: Sequence[Layer]) -> NoiseLevel | None:
+    """The noise level from the repetitions of cells that differ little; nearest layer first.
+
+    Layers are taken in until they have enough degrees of freedom together. None where all of them
     have too few: each cell is then judged by itself.
     """
     left: list[Residual] = []
-    freedom = 0
-    for trials in cells:
-        if freedom >= ENOUGH:
+    for layer in layers:
+        if sum(each.degrees_of_freedom for each in left) >= ENOUGH:
             break
-        left.append(grid_of(trials).replicates if trials else Residual(0.0, 0))
-        freedom += left[-1].degrees_of_freedom
+        left += [grid_of(trials).replicates for trials in layer if trials]
+    freedom = sum(each.degrees_of_freedom for each in left)
     squares = sum(each.sum_of_squares for each in left)
     return pooled_repetitions(left) if freedom >= FEWEST and squares > 0 else None
 
