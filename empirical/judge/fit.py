@@ -85,14 +85,16 @@ def fit_law(
     *,
     references: Mapping[str, float] | None = None,
     start: Array | None = None,
+    near: Fit | None = None,
     held: Mapping[int, float] | None = None,
     scatter: float | None = None,
 ) -> Fit:
     """Fit `form` with `ties` to `data`.
 
     references: where covariates are centred (default: their geometric means here). start:
-    coefficients to start at (default: the best of a coarse search). held: coefficients, by
-    place, kept at a value. scatter: tau, if it is given and not estimated.
+    coefficients to start at (default: the best of a coarse search). near: a fit of the same law
+    to similar optima; its coefficients are tried beside the first of the coarse search. held:
+    coefficients, by place, kept at a value. scatter: tau, if it is given and not estimated.
 
     Raises `UsageError` where there are not more measured optima than coefficients.
     """
@@ -108,7 +110,10 @@ def fit_law(
         )
     problem = Problem(form, design, data, free)
     tau = FIRST_SCATTER if scatter is None else scatter
-    if start is None:
+    if start is None and near is not None:
+        tau = near.scatter if scatter is None else scatter
+        found = problem.searched(tau, kept, _matched(near, design))
+    elif start is None:
         found = problem.searched(tau, kept)
     else:
         found = problem.solved(np.asarray(start), tau, kept)
@@ -118,6 +123,14 @@ def fit_law(
         if abs(tau - previous) < SETTLED:
             break
     return _result(problem, found, tau, ties, centred, groups)
+
+
+def _matched(near: Fit, design: Design) -> Array | None:
+    """The coefficients of `near` in the order of `design`; None where one is missing."""
+    known = dict(zip(near.columns, near.coefficients, strict=True))
+    if not all(column in known for column in design.columns):
+        return None
+    return np.array([known[column] for column in design.columns])
 
 
 def _result(

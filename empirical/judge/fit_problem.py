@@ -81,17 +81,21 @@ class Problem:
             np.clip(whole[self.free], low + 1e-9, high - 1e-9),
             slopes,
             bounds=(low, high),
-            ftol=1e-10,
-            xtol=1e-10,
+            ftol=1e-9,
+            xtol=1e-9,
             max_nfev=EVALUATIONS,
         )
         return filled(answer.x)
 
-    def searched(self, tau: float, held: Mapping[int, float]) -> Array:
-        """The best least-squares coefficients from the most promising of coarse starts."""
+    def searched(self, tau: float, held: Mapping[int, float], guess: Array | None = None) -> Array:
+        """The best least-squares coefficients from the most promising of coarse starts.
+
+        guess: takes the place of all of them but the first.
+        """
         starts = starts_of(self.form, self.design, self.data)
         starts.sort(key=lambda start: self.cost(start, tau))
-        ends = [self.solved(start, tau, held) for start in starts[:STARTS]]
+        starts = starts[:STARTS] if guess is None else [starts[0], guess]
+        ends = [self.solved(start, tau, held) for start in starts]
         return min(ends, key=lambda end: self.cost(end, tau))
 
     def scatter(self, coefficients: Array) -> float:

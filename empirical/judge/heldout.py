@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from empirical.errors import UsageError
-from empirical.judge.fit import fit_law
+from empirical.judge.fit import Fit, fit_law
 from empirical.judge.fit_data import Array, Mask, Optima
 from empirical.judge.league_entries import Entry
 
@@ -44,8 +44,11 @@ class HeldOut:
         return np.asarray(np.isfinite(self.error))
 
 
-def held_out(entry: Entry, data: Optima, split: Split) -> HeldOut:
-    """Fit and predict over every fold of `split`; a fold that cannot be fitted fails the law."""
+def held_out(entry: Entry, data: Optima, split: Split, whole: Fit | None = None) -> HeldOut:
+    """Fit and predict over every fold of `split`; a fold that cannot be fitted fails the law.
+
+    whole: the fit to all of `data`, as one of two places where the search of a fold begins.
+    """
     error, width, scatter = (np.full(len(data), np.nan) for _ in range(3))
     if split == "group" and not entry.predicts_new_groups:
         return HeldOut(entry, split, error, width, scatter, "has parameters free per group")
@@ -55,7 +58,8 @@ def held_out(entry: Entry, data: Optima, split: Split) -> HeldOut:
         if not judged.any():
             continue
         try:
-            fit = fit_law(entry.form, entry.ties, data.subset(~test), references=references)
+            kept = data.subset(~test)
+            fit = fit_law(entry.form, entry.ties, kept, references=references, near=whole)
             asked = data.subset(judged)
             error[judged] = fit.predict(asked) - asked.log_rate
             width[judged] = fit.standard_error(asked)

@@ -89,8 +89,10 @@ class League:
 
 def play(entries: Sequence[Entry], data: Optima, rng: np.random.Generator) -> League:
     """Fit every entry, predict every split, compare with the best of each split."""
+    fits = {entry.label: _fitted(entry, data) for entry in entries}
     results = {
-        entry.label: {split: held_out(entry, data, split) for split in SPLITS} for entry in entries
+        entry.label: {split: held_out(entry, data, split, fits[entry.label][0]) for split in SPLITS}
+        for entry in entries
     }
     draws, resampled = _draws(data, rng)
     scores: dict[str, dict[Split, Score]] = {entry.label: {} for entry in entries}
@@ -102,19 +104,20 @@ def play(entries: Sequence[Entry], data: Optima, rng: np.random.Generator) -> Le
         best[split] = min(able, key=lambda label: _rms(able[label].error))
         for label, held in able.items():
             scores[label][split] = _score(held, able[best[split]], data, draws)
-    rows = [_row(entry, data, scores[entry.label], results[entry.label]) for entry in entries]
+    rows = [
+        Row(entry, *fits[entry.label], scores[entry.label], results[entry.label])
+        for entry in entries
+    ]
     rows.sort(key=_rank)
     return League(tuple(rows), best, resampled, data)
 
 
-def _row(
-    entry: Entry, data: Optima, scores: dict[Split, Score], results: dict[Split, HeldOut]
-) -> Row:
+def _fitted(entry: Entry, data: Optima) -> tuple[Fit | None, str]:
+    """The fit to everything, or why there is none."""
     try:
-        fit, failure = fit_law(entry.form, entry.ties, data), ""
+        return fit_law(entry.form, entry.ties, data), ""
     except UsageError as error:
-        fit, failure = None, str(error)
-    return Row(entry, fit, failure, scores, results)
+        return None, str(error)
 
 
 def _rank(row: Row) -> tuple[float, float]:
