@@ -7,7 +7,7 @@ short); every rule turns the same gradients into updates. With u-bar the mean of
     E[u^T H u] = u-bar^T H u-bar - N / M + N,
     N = M / (M - 1) mean_k (u_k - u-bar)^T H (u_k - u-bar),
 
-an identity. The first term is one curvature on the whole pool, N is looked at along every batch on
+an identity. The first term is one curvature on the whole pool, N is looked at along every update on
 a few samples each. Nothing is assumed of the noise. (arXiv 1812.06162, appendix A, for the law.)
 """
 
@@ -24,10 +24,10 @@ from empirical.errors import UsageError
 from empirical.measure.block_store import open_store
 from empirical.measure.directional import (
     Point,
+    block_curvatures,
+    blocks_for,
     curvature_at,
-    curvatures,
-    draw_subsets,
-    hessian_vector_at,
+    hessian_vector_ahead,
 )
 from empirical.measure.gradients import draw_batches
 from empirical.measure.rows import gradient_of
@@ -77,7 +77,7 @@ def measure_steps(
         batch_size: B, in samples.
         rules: what makes updates of gradients.
         batches: M; their gradients cost M B / N gradients of the pool.
-        subset: samples per directional curvature; every rule looks along all M updates.
+        subset: samples per directional curvature, about; every rule looks along all M updates.
         max_memory: bytes for M gradients before they go to disk.
         seed: all randomness derives from it and from the batch size.
 
@@ -107,7 +107,6 @@ def _truth(
     """Curvatures along the mean update and around it; the ratio with its interval."""
     point, batch_size = at.problem.point, indices.shape[1]
     where = f"{batch_size}, {rule.epsilon!r}"
-    rng = private_generator(seed, f"curvature at {where}")
 
     def updates() -> Iterator[Tensor]:
         for row in rows:
@@ -117,8 +116,7 @@ def _truth(
     for update in updates():
         mean += update / len(rows)
         descents.append(float(update.double() @ at.spread.gradient.double()))
-    chosen = draw_subsets(at.problem, 1, PULL_SAMPLES, rng)[0]
-    pull = hessian_vector_at(at, mean, chosen)
+    pull = hessian_vector_ahead(at, mean, range(blocks_for(at, PULL_SAMPLES)))
     slopes = []
 
     def away() -> Iterator[Tensor]:
@@ -126,7 +124,8 @@ def _truth(
             slopes.append(float(update @ pull))
             yield update - mean
 
-    noise = curvatures(at, away(), draw_subsets(at.problem, len(rows), subset, rng))
+    # the blocks are random parts of the pool, and know nothing of the batches
+    noise = block_curvatures(at, away(), subset)
     return assemble_truth(
         indices,
         rule.epsilon,

@@ -13,101 +13,12 @@ of the loss. Exit code 0: all within the tolerance that was set before the first
 
 from __future__ import annotations
 
-import argparse
-import json
+import os
 import sys
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-
-from examples.three_models.comparison import compare
-from examples.three_models.records import Row, Summary, lines_of, record_of, write_csv
-from examples.three_models.subjects import (
-    Plan,
-    Subject,
-    built_in_gpt,
-    digits_mlp,
-    hugging_face_gpt2,
-)
-
-DATA = Path(__file__).parents[2] / "notebooks" / "data" / "three_models.csv"
-
-Case = tuple[Callable[[Plan, int], Subject], Plan]
-
-CASES: dict[str, Case] = {
-    "mlp": (
-        digits_mlp,
-        Plan(
-            steps=200, train_batch=32, pool=1437, batch_sizes=(4, 16, 64, 256),
-            batches=(2048, 1024, 512, 256), epsilon_ratios=(0.0, 0.1, 1.0, 10.0),
-            deviations=479, micro_batch=1, searches=256,
-        ),
-    ),
-    "gpt2": (
-        hugging_face_gpt2,
-        Plan(
-            steps=200, train_batch=16, pool=1024, batch_sizes=(4, 16, 64, 256),
-            batches=(320, 160, 96, 48), epsilon_ratios=(0.0, 0.1, 1.0, 10.0),
-            deviations=256, micro_batch=1, searches=48,
-        ),
-    ),
-    "gpt": (
-        built_in_gpt,
-        Plan(
-            steps=200, train_batch=16, pool=512, batch_sizes=(4, 16, 64),
-            batches=(160, 96, 48), epsilon_ratios=(0.0, 0.3, 3.0),
-            deviations=128, micro_batch=2, searches=32,
-        ),
-    ),
-}  # fmt: skip
-
-SMALL = Plan(
-    steps=20, train_batch=8, pool=48, batch_sizes=(8,), batches=(12,),
-    epsilon_ratios=(0.3,), deviations=12, micro_batch=1, searches=6,
-)  # fmt: skip
-
-TINY: dict[str, Case] = {
-    "mlp": (digits_mlp, SMALL),
-    "gpt2": (partial(hugging_face_gpt2, layers=1, width=16), SMALL),
-    "gpt": (partial(built_in_gpt, layers=1, width=16), SMALL),
-}
-"""All three paths in seconds; too little is measured to judge anything."""
-
-
-def main() -> int:
-    """Parse, compare, print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.three_models",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", choices=CASES, action="append", help="repeatable; default: all")
-    parser.add_argument("--tiny", action="store_true", help="small enough for a test")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="the record instead of the table")
-    parser.add_argument("--csv", type=Path, help=f"default: {DATA.name} where the notebooks are")
-    options = parser.parse_args()
-    cases = TINY if options.tiny else CASES
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    rows: list[Row] = []
-    summaries: list[Summary] = []
-    for name in options.only or cases:
-        make, plan = cases[name]
-        found, summary = compare(partial(make, plan, options.seed), plan, options.seed, say)
-        rows += found
-        summaries.append(summary)
-        if not options.json:
-            print("\n".join(lines_of(found, summary)), flush=True)
-    if options.json:
-        print(json.dumps(record_of(rows, summaries, options.seed), allow_nan=False))
-    # part of the table must not take the place of the whole
-    if options.csv or not (options.tiny or options.only):
-        write_csv(rows, options.csv or DATA)
-    return 0 if all(summary.passed for summary in summaries) else 1
-
 
 if __name__ == "__main__":
+    # Before torch is loaded: half the time on vectors of 40 MB goes into faulting their pages in.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    from examples.three_models.command import main
+
     sys.exit(main())

@@ -14,7 +14,7 @@ from empirical.measure.measured_step import Rule, measure_steps, softsign_rule
 from empirical.measure.measurement import DEFAULT_MEMORY
 from empirical.measure.surface_terms import GridEffort, measure_grid
 from empirical.measure.truth import OneStepTruth
-from examples.three_models.records import Row, Summary
+from examples.three_models.records import Row, Summary, line_of
 from examples.three_models.subjects import Plan, Subject
 from scaling_theory.estimate import Estimate
 from scaling_theory.law import NoOptimalStep
@@ -23,7 +23,7 @@ from scaling_theory.surface import Closure, SurfaceStatistics
 PROBES, SUBSET = 8, 8
 """Random sign vectors of the diagonal, and samples per directional curvature."""
 
-ADAM_DRAWS = 32
+ADAM_DRAWS = 24
 """Simulated next steps of AdamW, and real ones for its ratio."""
 
 Say = Callable[[str], None]
@@ -90,12 +90,11 @@ def softsign_rows(name: str, found: Measurement, plan: Plan, seed: int, say: Say
             max_memory=DEFAULT_MEMORY,
             seed=seed,
         )
-        say(f"{name}: measured B = {batch_size}")
         for ratio, truth in zip(plan.epsilon_ratios, truths, strict=True):
             rate = truth.learning_rate
             predicted = _predicted(surface, truth, "correlated")
             independent = _predicted(surface, truth, "independent")
-            yield Row(
+            row = Row(
                 model=name,
                 rule="softsign",
                 batch_size=batch_size,
@@ -109,6 +108,8 @@ def softsign_rows(name: str, found: Measurement, plan: Plan, seed: int, say: Say
                 independent=None if independent is None else independent.value,
                 tails=found.tails.verdict(batch_size),
             )
+            say(line_of(row))
+            yield row
 
 
 def adam_rows(subject: Subject, found: Measurement, plan: Plan, seed: int) -> Iterator[Row]:
@@ -124,6 +125,7 @@ def adam_rows(subject: Subject, found: Measurement, plan: Plan, seed: int) -> It
         batch_size=size,
         loss=subject.loss,
         updates=plan.searches,
+        subset=plan.search_samples,
         seed=seed,
     )
     rule = Rule(state.epsilon, lambda gradient: state.update(gradient, found.point.problem.point))

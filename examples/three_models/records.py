@@ -92,16 +92,7 @@ def lines_of(rows: Sequence[Row], summary: Summary) -> Iterator[str]:
     yield f"{'':20}{'B':>5} {'ε/σ':>5} {'measured η*':>11}  {'95 % interval':<22}" + (
         f"{'correlated':>10} {'off':>7}  {'independent':>11} {'off':>8}"
     )
-    for row in rows:
-        ratio = "" if row.epsilon_ratio is None else f"{row.epsilon_ratio:g}"
-        span = "-" if row.interval is None else "{:.3g} to {:.3g}".format(*row.interval)
-        yield (
-            f"{row.rule:<20}{row.batch_size:>5} {ratio:>5} {_number(row.measured):>11}  {span:<22}"
-            f"{_number(row.correlated):>10} {_percent(row.off):>7}  "
-            f"{_number(row.independent):>11} {_percent(row.independent_off):>8}"
-            + ("" if row.measured_status == "ok" else f"  {row.measured_status}")
-            + ("" if row.tails == "Gaussian" else "  heavy tails")
-        )
+    yield from map(line_of, rows)
     yield (
         f"median |off| {_percent(summary.median)}, worst {_percent(summary.worst)}, "
         f"independent {_percent(summary.independent_median)}; AdamW {_percent(summary.adamw)}; "
@@ -110,6 +101,19 @@ def lines_of(rows: Sequence[Row], summary: Summary) -> Iterator[str]:
     )
     for note in summary.notes:
         yield f"note: {note}"
+
+
+def line_of(row: Row) -> str:
+    """One row of the table."""
+    ratio = "" if row.epsilon_ratio is None else f"{row.epsilon_ratio:g}"
+    span = "-" if row.interval is None else "{:.3g} to {:.3g}".format(*row.interval)
+    return (
+        f"{row.rule:<20}{row.batch_size:>5} {ratio:>5} {_number(row.measured):>11}  {span:<22}"
+        f"{_number(row.correlated):>10} {_percent(row.off):>7}  "
+        f"{_number(row.independent):>11} {_percent(row.independent_off):>8}"
+        + ("" if row.measured_status == "ok" else f"  {row.measured_status}")
+        + ("" if row.tails == "Gaussian" else "  heavy tails")
+    )
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:

@@ -26,7 +26,8 @@ class Plan:
     steps: of training. train_batch: samples a step. pool: samples that are measured on.
     batch_sizes: in samples. batches: M, real batches behind the truth at each of them.
     epsilon_ratios: over the rms sigma of one sample. deviations: K of the prediction.
-    searches: real steps of AdamW's line search.
+    micro_batch: samples per gradient of the pass. searches: real steps of AdamW's line search,
+    each looked at on search_samples.
     """
 
     steps: int
@@ -38,13 +39,15 @@ class Plan:
     deviations: int
     micro_batch: int
     searches: int
+    search_samples: int
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A trained model, the optimizer that trained it, and a pool of its training data.
 
-    loss: (model, batch) -> mean loss; None where the model returns it. losses: of the last steps.
+    loss: (model, batch) -> mean loss; None where the model returns it. first_loss, last_loss: means
+    over 20 training batches.
     """
 
     name: str
