@@ -63,7 +63,7 @@ def read_sweep(path: Path) -> SweepConfig:
 def sweep_from(found: Mapping[str, Any], source: str) -> SweepConfig:
     """The same from parsed TOML; `source` is what messages call the file."""
     settings = _table(found, SweepConfig, source, "")
-    entries = settings.get("optimizers", [])
+    entries = settings.get("optimizers")
     if isinstance(entries, list):
         settings["optimizers"] = [
             _optimizer(entry, source, f"optimizers[{place}]") for place, entry in enumerate(entries)

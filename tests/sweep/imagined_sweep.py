@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from empirical.sweep.cells import Cell, cells_of
-from empirical.sweep.planned import Computing, PlannedSweep, cells_of_runs
 from empirical.sweep.plan_record import Plan, Planner, StoredRun
+from empirical.sweep.planned import Computing, PlannedSweep, cells_of_runs
 from empirical.sweep.starting_point import started
 from empirical.sweep.sweep_file import sweep_from
 from empirical.train.configuration import NetworkConfig
-from empirical.train.run_configuration import StartConfig
+from empirical.train.run_configuration import KernelPath, StartConfig
 from scaling_theory.estimate import Estimate
 from tests.sweep.loss_model import LossModel
 
@@ -33,7 +33,7 @@ def planned_sweep(replicas: int = 4, **settings: Any) -> PlannedSweep:
     config = sweep_from(plain | settings, "sweep.toml")
     cells, said = cells_of(config, NETWORK.context, None)
     cells = started(cells, config, None)
-    path = "stacked" if replicas > 1 else "single"
+    path: KernelPath = "stacked" if replicas > 1 else "single"
     way = Computing(path=path, replicas=replicas, seconds=0.01, evaluation=0.1)
     return PlannedSweep(
         config=config,

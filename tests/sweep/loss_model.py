@@ -6,7 +6,6 @@ diverge; runs of one seed share an offset, and every run has noise of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp, log
 
@@ -14,10 +13,7 @@ import numpy as np
 
 from empirical.sweep.bracket import Limits, Move, next_move
 from empirical.sweep.lattice import learning_rate
-from empirical.sweep.plan_record import Plan, Planner, StoredRun
 from empirical.sweep.trials import Trial, shared_noise
-from empirical.train.run_configuration import RunConfig
-from scaling_theory.estimate import Estimate
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pytest
 
 from empirical.sweep.cells import Cell
 from empirical.sweep.plan_record import Plan, StoredRun
-from empirical.sweep.planned import PlannedSweep
 from empirical.sweep.planning import planner
 from empirical.sweep.rounds import replay
 from empirical.sweep.standing import standing
@@ -62,7 +61,7 @@ def test_the_adaptive_plan_ends_with_every_optimum_in_its_interval(
     imagined: Imagined, whole: tuple[Plan, dict[str, StoredRun]]
 ) -> None:
     """Planted parameters. 15 intervals of 95 %: with probability 0.995 at least 12 hold them."""
-    plan, results = whole
+    _, results = whole
     cells = replay(imagined.planned, results).cells
     assert set(cells) == set(imagined.models)
     held = 0
@@ -105,7 +104,7 @@ def test_the_order_check_sees_a_plan_that_depends_on_what_ended_first(
     imagined: Imagined, whole: tuple[Plan, dict[str, StoredRun]]
 ) -> None:
     """Negative control: the results of one cell changed, and the plan changes."""
-    plan, results = whole
+    plan, _ = whole
     shifted = with_optima(imagined.planned, lambda cell: rising(cell) + log(2))
     assert computed(shifted, planner(imagined.planned))[0].units != plan.units
 
@@ -145,7 +144,7 @@ def test_every_decision_is_recorded_with_its_numbers(
 def test_runs_of_a_round_are_stacked_over_learning_rate_seed_and_epsilon(
     whole: tuple[Plan, dict[str, StoredRun]],
 ) -> None:
-    """Closed form: some unit holds several epsilons, some several seeds; one run is never a stack."""
+    """Closed form: some unit holds several epsilons, some several seeds; no stack of one."""
     plan, _ = whole
     stacks = [unit for unit in plan.units if unit.path == "stacked"]
     assert any(len({run.optimizer for run in unit.runs}) > 1 for unit in stacks)
@@ -156,7 +155,7 @@ def test_runs_of_a_round_are_stacked_over_learning_rate_seed_and_epsilon(
 
 def test_how_far_it_is(imagined: Imagined, whole: tuple[Plan, dict[str, StoredRun]]) -> None:
     """Closed form: nothing at the beginning, everything at the end."""
-    plan, results = whole
+    _, results = whole
     begun, ended = (standing(imagined.planned, known) for known in ({}, results))
     assert (begun.runs, begun.ended, begun.complete) == (0, 0, False)
     # 15 cells x 5.2 x 2 runs, of 0.01 s a step and 0.1 s an evaluation.
