@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 from uuid import uuid4
 
 from empirical.errors import UsageError
@@ -49,10 +50,15 @@ def storage(place: Path) -> Iterator[None]:
         raise storage_error(place, error) from error
 
 
+def is_disk_error(error: BaseException | None) -> TypeGuard[OSError]:
+    """Whether the disk is to blame; a library that writes files may leave out the number."""
+    return isinstance(error, OSError) and (error.errno is None or error.errno in DISK_ERRORS)
+
+
 def storage_error(place: Path, error: OSError | sqlite3.OperationalError) -> StorageError:
     """The line for an error of the system or of SQLite."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    full = "full" in reason or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    full = any(words in reason for words in ("full", "No space", "quota"))
     advice = "free some space" if full else "make it writable"
     return StorageError(
         f"{place} cannot be written ({reason}): nothing recorded is lost; {advice} and resume"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from empirical.errors import UsageError
-from empirical.sweep.atomic_files import DISK_ERRORS, storage_error
+from empirical.sweep.atomic_files import is_disk_error, storage_error
 from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.executors.engine import Engine, open_engine
 from empirical.sweep.interruption import interruption
@@ -172,15 +172,15 @@ def _take(
     """Enter what became of a unit; why the machine lost it, "" if it did not."""
     key = keys_of(unit)[0]
     error = None if future.cancelled() else future.exception()
-    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        store.planned([key])
-        raise storage_error(store.folder.root, error) from error
     if error is not None and engine.was_lost(error):
         if stopping:
             store.planned([key])
             return ""
         store.lost(key, str(error), attempts)
         return str(error) or type(error).__name__
+    if is_disk_error(error):
+        store.planned([key])
+        raise storage_error(store.folder.root, error) from error
     if error is not None:
         store.fail(key, _reason(error))
         return ""

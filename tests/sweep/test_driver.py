@@ -153,11 +153,21 @@ def test_divergence_is_a_result_and_no_failure(tmp_path: Path) -> None:
     assert row_of(tmp_path / "a", wild).state == "diverged"
 
 
-def test_a_full_disk_of_a_worker_stops_the_sweep_and_blames_no_unit(tmp_path: Path) -> None:
-    """Rung: closed form (the error of the system itself)."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("x.safetensors cannot be written (No space left on device (os error 28))"),
+    ],
+    ids=["system", "library"],
+)
+def test_a_full_disk_of_a_worker_stops_the_sweep_and_blames_no_unit(
+    error: OSError, tmp_path: Path
+) -> None:
+    """Rung: closed form (the errors of the system itself and of a library)."""
 
     def full(call: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
     with pytest.raises(StorageError, match="free some space and resume"):
         drive_here(tmp_path / "a", text_file(tmp_path), fixed_planner(UNIT), Here(full))
