@@ -21,10 +21,10 @@ from typing import get_args
 import numpy as np
 
 from empirical.judge.grid_losses import grid_losses
+from empirical.judge.local_problem import local_problem, misfit_of, nearest
 from empirical.judge.misfit import pooled_misfit
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum import METHODS, Method, find_optimum
-from empirical.judge.optimum_quadratic import local_problem, misfit_of, nearest
 from empirical.judge.optimum_record import Status
 
 Shape = Callable[[np.ndarray], np.ndarray]

@@ -1,6 +1,6 @@
 """The noise level seen in how far losses lie from a smooth curve, where no run was repeated.
 
-The smooth curve is that of `optimum_quadratic`, whose asymmetry is not known beforehand: of n
+The smooth curve is that of `local_problem`, whose asymmetry is not known beforehand: of n
 learning rates in the window, three combinations fix the parabola and n - 3 hold noise and
 asymmetry together. In the basis where both are independent, combination i has variance
 sigma^2 + lambda_i, lambda_i from the family of shapes.
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import exp, isfinite, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtr, chdtrc, digamma, polygamma
+from scipy.special import chdtr, chdtrc, digamma, fdtrc, polygamma
 
 from empirical.errors import UsageError
 from empirical.judge.noise_level import NoiseLevel, Residual
@@ -36,10 +36,17 @@ class Misfit:
     shape_variance: np.ndarray
     curvature: float
 
-    def likelihood(self, noise: NoiseLevel) -> float:
-        """P(chi^2 > sum values^2 / (sigma^2 + lambda)): small where the family does not follow."""
+    def chi_squared(self, noise: NoiseLevel) -> float:
+        """sum values^2 / (sigma^2 + lambda), about n - 3 where the family follows."""
         total = noise.standard_deviation**2 + self.shape_variance
-        return float(chdtrc(len(self.values), float((self.values**2 / total).sum())))
+        return float((self.values**2 / total).sum())
+
+    def probability(self, noise: NoiseLevel) -> float:
+        """Of a larger `chi_squared`, by F where the noise level is an estimate."""
+        freedom, value = len(self.values), self.chi_squared(noise)
+        if isfinite(noise.degrees_of_freedom):
+            return float(fdtrc(freedom, noise.degrees_of_freedom, value / freedom))
+        return float(chdtrc(freedom, value))
 
 
 def pooled_misfit(misfits: Sequence[Misfit]) -> NoiseLevel:

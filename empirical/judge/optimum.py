@@ -7,6 +7,7 @@ below them, and are never fitted.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isfinite
 from typing import Literal, get_args
 
@@ -15,13 +16,13 @@ from numpy.typing import ArrayLike
 
 from empirical.errors import UsageError
 from empirical.judge.grid_losses import GridLosses, grid_losses
+from empirical.judge.local_problem import local_problem, misfit_of, nearest
 from empirical.judge.misfit import lone_noise, pooled_repetitions
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum_bounds import order_bounds
 from empirical.judge.optimum_convex import convex_finding
 from empirical.judge.optimum_finding import Finding
 from empirical.judge.optimum_local import local_finding
-from empirical.judge.optimum_quadratic import local_problem, misfit_of, nearest
 from empirical.judge.optimum_record import Optimum, Status
 from scaling_theory.estimate import Estimate
 
@@ -102,6 +103,7 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
 
 def _decide(grid: GridLosses, noise: NoiseLevel, method: Method, finding: Finding) -> Optimum:
     """The kind of answer: an edge is never an optimum, and a number needs both bounds."""
+    noise = replace(noise, standard_deviation=noise.standard_deviation * finding.inflation)
     order_low, order_high = order_bounds(grid, noise)
     # A method judges inside its window only; beyond it the order of the losses bounds.
     low = finding.low if isfinite(finding.low) else order_low

@@ -21,11 +21,11 @@ from scipy.optimize import nnls
 from scipy.special import chdtrc, stdtrit
 
 from empirical.judge.grid_losses import GridLosses
+from empirical.judge.local_problem import window_of
 from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum_bounds import TAIL
 from empirical.judge.optimum_cost import chord_regrets
 from empirical.judge.optimum_finding import Finding, Tendency
-from empirical.judge.optimum_quadratic import window_of
 from scaling_theory.estimate import Estimate
 
 PLACES = 81

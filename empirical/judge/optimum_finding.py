@@ -22,7 +22,8 @@ class Finding:
         middle: ln eta of the minimum, None unless it turns.
         low, high: 95 % bounds of it, infinite where the method gives none.
         loss, curvature, regret: at the minimum, as in `Optimum`.
-        notes: what was noticed on the way.
+        inflation: what the noise level was multiplied by on the way, >= 1.
+        notes: what was noticed.
     """
 
     tendency: Tendency
@@ -32,4 +33,5 @@ class Finding:
     loss: Estimate | None = None
     curvature: Estimate | None = None
     regret: tuple[Regret, ...] = ()
+    inflation: float = 1.0
     notes: tuple[str, ...] = ()

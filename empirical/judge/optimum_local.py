@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -24,16 +25,25 @@ def local_finding(grid: GridLosses, noise: NoiseLevel, rng: np.random.Generator 
     middle, low, high = crossing(fit)
     if rng is not None:
         low, high = np.quantile(bootstrap_minima(fit, rng), [TAIL, 1 - TAIL], method="nearest")
-    dropped = f"{fit.dropped} learning rate(s) of the window do not follow the curve: left out"
-    notes = (dropped,) if fit.dropped else ()
+    noise = replace(noise, standard_deviation=noise.standard_deviation * fit.inflation)
+    notes = []
+    if fit.dropped:
+        notes.append(f"{fit.dropped} learning rate(s) do not follow the curve: left out")
+    if fit.inflation > 1:
+        notes.append(
+            f"the rest scatter more than the noise: taken {fit.inflation:.2g} times larger"
+        )
     if middle is None:
         at_top = fit.falling[-1] >= 0.5
         reaches = fit.places[-1] >= grid.x[-1] if at_top else fit.places[0] <= grid.x[0]
         tendency: Tendency = "unclear" if not reaches else "falls" if at_top else "rises"
-        return Finding(tendency, None, float(low), float(high), notes=notes)
+        return Finding(
+            tendency, None, float(low), float(high), None, None, (), fit.inflation, tuple(notes)
+        )
     loss, curvature = at_minimum(fit, middle, grid.runs - grid.censored)
     regret = fitted_regrets(fit, grid, noise, middle, loss)
-    return Finding("turns", middle, float(low), float(high), loss, curvature, regret, notes)
+    bounds = float(low), float(high)
+    return Finding("turns", middle, *bounds, loss, curvature, regret, fit.inflation, tuple(notes))
 
 
 def bootstrap_minima(fit: LocalFit, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:

@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
-from empirical.errors import UsageError
 from empirical.judge.grid_losses import GridLosses, grid_losses
-from empirical.judge.misfit import pooled_misfit, pooled_repetitions
+from empirical.judge.group_noise import noise_by_group
 from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum import Method, find_optimum
-from empirical.judge.optimum_quadratic import local_problem, misfit_of, nearest
 from empirical.judge.optimum_record import Optimum
 from empirical.judge.run_record import Run
 from empirical.judge.run_table import RunTable
 from scaling_theory.units import BatchSize
-
-FEWEST_REPEATED = 12
-"""Degrees of freedom from repetitions above which the misfit of curves is not asked."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +79,16 @@ def losses_of(grid: Grid) -> GridLosses:
     )
 
 
-def table_noise(grids: Sequence[Grid]) -> NoiseLevel | None:
-    """One noise level for all these grids: from repetitions, else from how smooth the curves are.
+def table_noise(grids: Sequence[Grid]) -> dict[str, NoiseLevel | None]:
+    """The noise level of each group: from repetitions, else from how smooth the curves are.
 
     Runs at one learning rate of a grid that name no seed count as repetitions: what else differs
-    between them is noise then, unless `grids` holds it. None where neither says anything.
+    between them is noise then, unless `grids` holds it. None where nothing tells.
     """
-    reduced = [losses_of(grid) for grid in grids]
-    repeated = [losses.replicates for losses in reduced]
-    if sum(each.degrees_of_freedom for each in repeated) >= FEWEST_REPEATED:
-        return pooled_repetitions(repeated)
-    curves = [local_problem(losses, nearest(losses)) for losses in reduced if len(losses.x) >= 5]
-    try:
-        return pooled_misfit([misfit_of(each) for each in curves if each is not None])
-    except UsageError:
-        return None
+    groups: dict[str, list[GridLosses]] = {}
+    for grid in grids:
+        groups.setdefault(grid.group, []).append(losses_of(grid))
+    return noise_by_group(groups)
 
 
 def table_optima(
@@ -110,11 +100,11 @@ def table_optima(
     """The optimum of every grid.
 
     noise: of one run; None: the standard errors of the losses where all runs state them, else
-    pooled over these grids (`table_noise`).
+    that of each group (`table_noise`).
     """
     read = [_columns(grid.runs) for grid in grids]
     stated = all(each.standard_errors is not None for each in read)
-    level = table_noise(grids) if noise is None and not stated else noise
+    levels = table_noise(grids) if noise is None and not stated else {}
     return tuple(
         GridOptimum(
             grid,
@@ -123,7 +113,7 @@ def table_optima(
                 each.losses,
                 each.seeds,
                 each.censored,
-                level,
+                levels.get(grid.group, noise),
                 standard_errors=each.standard_errors,
                 method=method,
             ),

@@ -12,21 +12,20 @@ from scipy.optimize import minimize
 from empirical.errors import UsageError
 from empirical.judge.calibration import SHAPES, exponentials
 from empirical.judge.grid_losses import GridLosses, grid_losses
-from empirical.judge.misfit import lone_noise, pooled_misfit, pooled_repetitions
-from empirical.judge.noise_level import NoiseLevel, Residual, known_noise
-from empirical.judge.optimum_bounds import order_bounds
-from empirical.judge.optimum_convex import convex_profile
-from empirical.judge.optimum_local import bootstrap_minima
-from empirical.judge.optimum_quadratic import (
+from empirical.judge.local_problem import (
     SHAPE_COVARIANCE,
     SHAPE_MEAN,
-    crossing,
-    fit_local,
     local_problem,
     misfit_of,
     nearest,
     window_of,
 )
+from empirical.judge.misfit import lone_noise, pooled_misfit, pooled_repetitions
+from empirical.judge.noise_level import NoiseLevel, Residual, known_noise
+from empirical.judge.optimum_bounds import order_bounds
+from empirical.judge.optimum_convex import convex_profile
+from empirical.judge.optimum_local import bootstrap_minima
+from empirical.judge.optimum_quadratic import crossing, fit_local
 
 SIGMA = 2e-3
 
