@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,14 @@ import torch
 from torch import Tensor
 
 from empirical.errors import UsageError
+from empirical.measure.short_memory import memory_is_short
 from scaling_theory.noise_scale import FEWEST_BLOCKS
 
 DISK_SHARE = 0.5
 """Of the free disk, this much may be used."""
+
+MEMORY_SHARE = 0.5
+"""Of the memory that is free, likewise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +37,45 @@ def open_store(count: int, like: Tensor, max_memory: int | None) -> BlockStore:
     blocks that give an interval fit on disk.
     """
     size, each = like.numel(), like.numel() * like.element_size()
-    if max_memory is None or count * each <= max_memory:
-        return BlockStore(torch.zeros(count, size, dtype=like.dtype), "")
+    room = _room(max_memory)
+    if count * each <= room:
+        rows = _zeros(count, like)
+        if rows is not None:
+            return BlockStore(rows, "")
     free = int(DISK_SHARE * shutil.disk_usage(tempfile.gettempdir()).free)
-    kept = min(count, max(free, max_memory) // each)
+    kept = min(count, max(free, room) // each)
     if kept < FEWEST_BLOCKS:
         raise UsageError(
-            f"{FEWEST_BLOCKS} gradients of {each} bytes fit neither into max_memory {max_memory} "
+            f"{FEWEST_BLOCKS} gradients of {each} bytes fit neither into {room} bytes of memory "
             f"nor into {free} bytes of {tempfile.gettempdir()}; raise max_memory or set TMPDIR"
         )
     fewer = f", {kept} of {count}" if kept < count else ""
-    if kept * each <= max_memory:
+    if free < kept * each <= room:
         return BlockStore(
             torch.zeros(kept, size, dtype=like.dtype), f"deviations in memory{fewer}: disk is short"
         )
-    rows = rows_on_disk(kept, like)
-    return BlockStore(rows, f"deviations on disk{fewer}: max_memory is short")
+    why = "max_memory" if room == max_memory else "memory"
+    return BlockStore(rows_on_disk(kept, like), f"deviations on disk{fewer}: {why} is short")
+
+
+def _room(max_memory: int | None) -> int:
+    """Bytes that may be taken: of the memory that is free, a share."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.is_file():
+        return sys.maxsize if max_memory is None else max_memory
+    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    free = int(MEMORY_SHARE * 1024 * int(fields["MemAvailable"].split()[0]))
+    return free if max_memory is None else min(max_memory, free)
+
+
+def _zeros(count: int, like: Tensor) -> Tensor | None:
+    """Zeros [K, P] in memory; None where a limit on this process does not let it have them."""
+    try:
+        return torch.zeros(count, like.numel(), dtype=like.dtype)
+    except RuntimeError as error:
+        if not memory_is_short(error):
+            raise
+    return None
 
 
 def rows_on_disk(count: int, like: Tensor) -> Tensor:

@@ -62,8 +62,12 @@ def functional_model(
     notes = []
     training = {type(m).__name__ for m in model.modules() if m.training and _acts(m)}
     half = any(p.dtype in HALF for p in model.parameters())
+    if half:
+        model = deepcopy(model)
     if model.training or training or half:
-        model = deepcopy(model).eval()
+        # other modules, the same parameters: a copy of them would be another vector in memory
+        shared = {id(p): p for p in model.parameters()}
+        model = deepcopy(model, shared).eval()
     if training:
         notes.append(
             f"{', '.join(sorted(training))} switched to evaluation: what is measured is the loss "

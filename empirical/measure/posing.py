@@ -22,6 +22,7 @@ from empirical.measure.functional import (
 )
 from empirical.measure.parameter_vector import unflatten
 from empirical.measure.problem import Mode, Problem, single
+from empirical.measure.rows import one_by_one
 from empirical.measure.samples import SamplePool, gather_samples
 from empirical.measure.weighting import IGNORED, Weighing, find_weights
 
@@ -164,6 +165,8 @@ def _tokens_of(pool: SamplePool) -> float:
 
 def _mode(problem: Problem, vector: bool) -> tuple[Mode, str]:
     """How single samples are evaluated, and what is worth saying about it."""
+    if one_by_one(problem):
+        return "loop", ""
     stack = max(problem.pool.stacks, key=lambda s: s.size)
     tensors = stack.tensors(torch.arange(min(stack.size, 2)))
     named = unflatten(problem, problem.point)
@@ -179,8 +182,8 @@ def _mode(problem: Problem, vector: bool) -> tuple[Mode, str]:
     except Exception as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         return "loop", f"samples are taken one at a time: vmap does not take this loss ({reason})"
-    away = torch.cat([(rows[n][0] - plain[n]).reshape(-1) for n in problem.names])
-    size = float(torch.cat([plain[n].reshape(-1) for n in problem.names]).norm())
-    if float(away.norm()) > AGREEMENT.get(problem.point.dtype, 1e-3) * size:
+    away = math.hypot(*(float((rows[n][0] - plain[n]).norm()) for n in problem.names))
+    size = math.hypot(*(float(plain[n].norm()) for n in problem.names))
+    if away > AGREEMENT.get(problem.point.dtype, 1e-3) * size:
         return "loop", "samples are taken one at a time: vmap gives this loss other gradients"
     return ("vector" if vector else "vmap"), ""

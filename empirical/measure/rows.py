@@ -47,7 +47,7 @@ def gradient_rows(problem: Problem, order: Tensor, micro_batch: int, chunk: int)
 
     order: sample numbers, [n]. chunk: samples per pass at most; fewer where memory is short.
     """
-    if micro_batch == 1 and _vectorised(problem):
+    if micro_batch == 1 and problem.mode != "loop":
         yield from _single_rows(problem, order, chunk)
         return
     leaves = _leaves(problem, problem.point)
@@ -93,9 +93,10 @@ def _gradient_into(
             place += leaf.numel()
 
 
-def _vectorised(problem: Problem) -> bool:
+def one_by_one(problem: Problem) -> bool:
+    """Whether samples are so much work that vectorising over them only takes memory."""
     work = problem.parameters * problem.tokens_per_sample
-    return problem.mode != "loop" and (problem.point.device.type != "cpu" or work < SAMPLE_WORK)
+    return problem.point.device.type == "cpu" and work >= SAMPLE_WORK
 
 
 def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:

@@ -32,12 +32,14 @@ def save(
     effort: GridEffort | None = None,
     provenance: Mapping[str, Any] | None = None,
     seed: int = 0,
+    max_memory: int | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> SavedStatistics:
     """Measure the (B, epsilon) surface and write everything into a new directory.
 
     batch_sizes: in samples. epsilon_ratios: over the rms sigma of one sample; 0 is the sign,
-    infinity SGD. provenance: plain JSON, kept with the noise scales of every group.
+    infinity SGD. provenance: plain JSON, kept with the noise scales of every group. max_memory:
+    see `measure_grid`.
 
     Raises UsageError if the directory holds statistics or cannot be written.
     """
@@ -49,6 +51,7 @@ def save(
         [ratio * sigma if isfinite(ratio) else inf for ratio in epsilon_ratios],
         effort=chosen,
         seed=seed,
+        max_memory=max_memory,
         on_progress=on_progress,
     )
     saved = SavedStatistics(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from empirical.errors import UsageError
+from empirical.measure.block_store import rows_on_disk
 from empirical.measure.directional import Point, block_curvatures, curvature_at
 from empirical.measure.measurement import Measurement
 from empirical.train.randomness import private_generator
@@ -31,7 +32,7 @@ from scaling_theory.surface import SurfaceStatistics
 
 VARIANT = "exact_bulk"
 STRETCH = 1 << 19
-"""Coordinates whose moments are taken at a time."""
+"""Coordinates worked on at a time in float64."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,12 @@ def measure_grid(
     *,
     effort: GridEffort,
     seed: int = 0,
+    max_memory: int | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> SurfaceStatistics:
     """The surface of a measured point; epsilon 0 is the sign, infinity SGD.
+
+    max_memory: bytes for the moments of the update, 4 P numbers, before they go to disk.
 
     Raises UsageError where no coordinate has noise, or an axis is empty or not positive.
     """
@@ -79,7 +83,7 @@ def measure_grid(
     noisy = found.variance > 0
     if not bool(noisy.any()):
         raise UsageError("sigma is 0 in every coordinate: give samples that differ")
-    terms = Terms(found, effort, seed)
+    terms = Terms(found, effort, seed, max_memory)
     cells: dict[tuple[float, float], Cell] = {}
     places = [(b, e) for e in axis_e.tolist() for b in axis_b.tolist()]
     sgd = terms.cell(1.0, inf) if axis_e[-1] == inf else None
@@ -114,13 +118,18 @@ def measure_grid(
 
 
 class Terms:
-    """What the cells share: the samples of each direction, and the signs of each probe."""
+    """What the cells share: the point, the signs of each probe, and room for moments."""
 
-    def __init__(self, found: Measurement, effort: GridEffort, seed: int) -> None:
+    def __init__(
+        self, found: Measurement, effort: GridEffort, seed: int, max_memory: int | None = None
+    ) -> None:
         if effort.probes < 2 or effort.deviations < 2 or effort.subset < 1:
             raise UsageError(f"got {effort}; at least 2 deviations, 2 probes and 1 sample wanted")
         self._found, self._seed, self._effort = found, seed, effort
         self.deviations = min(effort.deviations, len(found.deviations))
+        like = found.gradient
+        short = max_memory is not None and 4 * like.nbytes > max_memory and like.is_cpu
+        self._room = rows_on_disk(4, like) if short else like.new_empty(4, len(like))
 
     @property
     def at(self) -> Point:
@@ -129,13 +138,14 @@ class Terms:
 
     def cell(self, batch_size: float, epsilon: float) -> Cell:
         """All terms at one place."""
-        found = self._found
+        found, size = self._found, self._effort.subset
         mean, gain, variance, residual = update_moments(
-            found.gradient, found.variance, batch_size, epsilon
+            found.gradient, found.variance, batch_size, epsilon, self._room
         )
-        descent = float(mean.double() @ found.gradient.double())
+        pieces = zip(*(torch.split(v, STRETCH) for v in (mean, found.gradient)), strict=True)
+        descent = sum(float(u.double() @ g.double()) for u, g in pieces)
         rows = (gain * row.to(gain) for row in found.deviations[: self.deviations])
-        along = block_curvatures(self.at, rows, self._effort.subset)
+        along = block_curvatures(self.at, rows, size)
         linear = scaled_estimate(mean_estimate(along.numpy()), found.block_size / batch_size)
         rest = self.diagonal(residual)
         return Cell(
@@ -149,38 +159,46 @@ class Terms:
         """sum_i H_ii w_i by random signs (Hutchinson), for w >= 0, [P]."""
         if not bool(weights.any()):
             return Estimate(0.0, 0.0, 0)
-        root = weights.sqrt()
-        values = block_curvatures(self.at, self._probes(root), self._effort.subset)
+        values = block_curvatures(self.at, self._probes(weights), self._effort.subset)
         return mean_estimate(values.numpy())
 
-    def _probes(self, root: Tensor) -> Iterator[Tensor]:
+    def _probes(self, weights: Tensor) -> Iterator[Tensor]:
         for number in range(self._effort.probes):
             rng = private_generator(self._seed, f"signs of probe {number}")
-            signs = torch.randint(0, 2, root.shape, generator=rng, dtype=torch.int8)
-            yield (2 * signs.to(root.device) - 1) * root
+            signs = torch.randint(0, 2, weights.shape, generator=rng, dtype=torch.int8)
+            signs.mul_(2).sub_(1)
+            yield weights.sqrt().mul_(signs.to(weights.device))
 
 
 def update_moments(
-    gradient: Tensor, variance: Tensor, batch_size: float, epsilon: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mean, gain, variance and residual variance of softsign at B, [P] each; of x at infinity."""
-    if not isfinite(epsilon):
-        nothing = torch.zeros_like(variance)
-        return gradient, torch.ones_like(gradient), variance / batch_size, nothing
-    parts = [torch.empty_like(gradient) for _ in range(4)]
+    gradient: Tensor,
+    variance: Tensor,
+    batch_size: float,
+    epsilon: float,
+    room: Tensor | None = None,
+) -> Tensor:
+    """Mean, gain, variance and residual variance of softsign at B, [4, P]; of x at infinity.
+
+    room: what they are written into, [4, P].
+    """
+    room = gradient.new_empty(4, len(gradient)) if room is None else room
     for start in range(0, len(gradient), STRETCH):
         here = slice(start, start + STRETCH)
-        sigma = variance[here].double().cpu().numpy()
-        found = softsign_moments(
-            gradient[here].double().cpu().numpy(), np.sqrt(sigma / batch_size), epsilon, VARIANT
-        )
+        g, s2 = gradient[here], variance[here] / batch_size
+        if not isfinite(epsilon):
+            room[:, here] = torch.stack([g, torch.ones_like(g), s2, torch.zeros_like(g)])
+            continue
+        sigma = s2.double().sqrt().cpu().numpy()
+        found = softsign_moments(g.double().cpu().numpy(), sigma, epsilon, VARIANT)
         # of an exact variant: what is below 0 here is rounding
-        residual = np.maximum(found.residual_variance, 0.0)
-        for part, values in zip(
-            parts, (found.mean, found.gain, found.variance, residual), strict=True
-        ):
-            part[here] = torch.tensor(values, dtype=part.dtype)
-    return parts[0], parts[1], parts[2].clamp_min_(0.0), parts[3]
+        parts = (
+            found.mean,
+            found.gain,
+            np.maximum(found.variance, 0.0),
+            np.maximum(found.residual_variance, 0.0),
+        )
+        room[:, here] = torch.from_numpy(np.stack(parts)).to(room)
+    return room
 
 
 def _of_larger_batch(one: Cell, batch_size: float) -> Cell:
