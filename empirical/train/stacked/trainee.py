@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -17,11 +18,18 @@ from empirical.train.evaluation import EVALUATION_BATCH
 from empirical.train.optimizer_configuration import OptimizerConfig
 from empirical.train.stacked.compiled_gradient import CompiledGradient
 from empirical.train.stacked.gradient import DifferentiatedGradient, Gradient, StackedLosses
+from empirical.train.stacked.kernels.build import find_compiler
 from empirical.train.stacked.layout import Layout, network_layout
 from empirical.train.stacked.network import stacked_losses
 from empirical.train.stacked.optimizers import StackedOptimizer
 
 StackedPath = Literal["stacked", "stacked-compiled"]
+
+
+def stacked_paths(device: torch.device) -> tuple[StackedPath, ...]:
+    """The paths that this machine can compute: "stacked-compiled" wants a compiler."""
+    compiler = find_compiler() if device.type == "cpu" else find_spec("triton")
+    return ("stacked", "stacked-compiled") if compiler else ("stacked",)
 
 
 class StackedTrainee:

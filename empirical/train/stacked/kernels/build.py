@@ -35,11 +35,17 @@ def find_compiler() -> str | None:
 def library(wide: bool) -> ctypes.CDLL:
     """The kernels for float64 (wide) or float32, from the cache or built now, in about 2 s.
 
-    The cache is ~/.cache/scaling-theory or under $XDG_CACHE_HOME; a file's name holds the sources,
-    the compiler and the processor, so that machines may share a home. Processes that build at the
-    same time replace each other's equal file.
+    The cache is ~/.cache/scaling-theory or under $XDG_CACHE_HOME. Raises UsageError where there is
+    no C compiler, or where it fails.
+    """
+    return ctypes.CDLL(str(library_file(wide, _cache())))
 
-    Raises UsageError where there is no C compiler, or where it fails.
+
+def library_file(wide: bool, folder: Path) -> Path:
+    """The library's file in that folder, built if it is not there yet.
+
+    Its name holds the sources, the compiler and the processor, so that machines may share a home.
+    Processes that build at the same time replace each other's equal file.
     """
     compiler = find_compiler()
     if compiler is None:
@@ -50,10 +56,10 @@ def library(wide: bool) -> ctypes.CDLL:
     text = b"".join((HERE / name).read_bytes() for name in (*HEADERS, *SOURCES))
     made_of = "\n".join([compiler, _version(compiler), *FLAGS, str(wide), _processor()])
     digest = hashlib.sha256(text + made_of.encode()).hexdigest()[:16]
-    path = _cache() / f"kernels-{digest}.so"
+    path = folder / f"kernels-{digest}.so"
     if not path.exists():
         _build(compiler, path, wide)
-    return ctypes.CDLL(str(path))
+    return path
 
 
 def _build(compiler: str, path: Path, wide: bool) -> None:
