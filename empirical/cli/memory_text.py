@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import fill
 from typing import Any
 
 GIB = 2**30
@@ -14,7 +15,8 @@ def text_of(record: dict[str, Any]) -> str:
     lines = []
     for _, rows in groupby(record["rows"], key=lambda row: row["model"]):
         lines += [*_model(list(rows), record), ""]
-    return "\n".join([*lines, *record["notes"]]).rstrip()
+    notes = [fill(note, 100) for note in record["notes"]]
+    return "\n".join([*lines, *notes]).rstrip()
 
 
 def _model(rows: list[dict[str, Any]], record: dict[str, Any]) -> list[str]:

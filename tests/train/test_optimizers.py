@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
+from torch.optim import Adafactor
 
 from empirical.train.optimizer_configuration import (
+    AdafactorConfig,
     AdamConfig,
     AdamWConfig,
     OptimizerConfig,
@@ -208,3 +210,34 @@ def test_options_out_of_range_are_refused(option: str, value: float) -> None:
         SoftSignSGD([Parameter(torch.ones(1))], **(options | {option: value}))
     with pytest.raises(ValueError, match=f"{option}={value}"):
         SoftSignSGD([{"params": [Parameter(torch.ones(1))], option: value}], **options)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-4, 1e-7])
+def test_adafactor_does_not_see_the_size_of_the_gradient(size: float) -> None:
+    """Closed form: v scales with g², so that g / √v does not; the default epsilon stays away."""
+    generator = torch.Generator().manual_seed(0)
+    gradient = torch.randn(32, 16, generator=generator)
+    weights = torch.randn(32, 16, generator=generator)
+
+    def moved(optimizer_of: Any, size: float) -> Tensor:
+        """By a second step, whose gradient is a tenth of the first."""
+        parameter = Parameter(weights.clone())
+        optimizer = optimizer_of(parameter)
+        for share in (1.0, 0.1):
+            before = parameter.detach().clone()
+            parameter.grad = share * size * gradient
+            optimizer.step()
+        return parameter.detach() - before
+
+    def ours(parameter: Parameter) -> Any:
+        return build_optimizer([parameter], AdafactorConfig(), LEARNING_RATE)
+
+    def torchs(parameter: Parameter) -> Any:
+        return Adafactor([parameter], lr=LEARNING_RATE)
+
+    # A dozen float32 roundings of 6e-8.
+    torch.testing.assert_close(moved(ours, size), moved(ours, 1.0), rtol=1e-5, atol=1e-7)
+    # Another library, wrong: torch's own default bounds the mean of a row of v by the 1.2e-7 that
+    # is meant for a root. Small gradients get a v too small; all their updates are then clipped.
+    off = (moved(torchs, size) - moved(ours, 1.0)).abs().max() / moved(ours, 1.0).abs().max()
+    assert (off > 0.1) == (size < 3e-4)
