@@ -117,3 +117,12 @@ def _between(x: np.ndarray, falling: np.ndarray, at: int, level: float) -> float
     drop = falling[at] - falling[at + 1]
     share = (falling[at] - level) / drop if drop > 0 else 0.0
     return float(x[at] + min(max(share, 0.0), 1.0) * (x[at + 1] - x[at]))
+
+
+def fitted_curve(fit: LocalFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln eta, loss and its standard error over the window, nats, [m] each: the curve to draw."""
+    mean = fit.means.mean(axis=0)
+    away = fit.means - mean
+    covariance = fit.covariances.mean(axis=0) + away.T @ away / len(away)
+    rows = derivative_rows(fit.places - fit.centre, 0)
+    return fit.places, rows @ mean, np.sqrt(((rows @ covariance) * rows).sum(axis=1))
