@@ -17,6 +17,7 @@ from empirical.sweep.export import export_csv
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.plan_record import Decision, Plan, Planner, StoredRun
 from empirical.sweep.recovery import open_sweep
+from empirical.sweep.result_files import keys_of
 from empirical.sweep.worker import UnitTask
 from empirical.train.configuration import NetworkConfig, SGDConfig, SoftSignSGDConfig
 from empirical.train.run_configuration import RunConfig, WorkUnit
@@ -62,7 +63,7 @@ def fixed_planner(*units: WorkUnit) -> Planner:
 def two_rounds(cells: int, *, steps: int = 40) -> Planner:
     """In each cell three learning rates, then one more beside the best: wants depend on results.
 
-    The largest learning rate of each cell diverges.
+    The largest learning rate of each cell diverges. Every other cell is computed as a stack.
     """
 
     def plan(results: Mapping[str, StoredRun]) -> Plan:
@@ -70,9 +71,11 @@ def two_rounds(cells: int, *, steps: int = 40) -> Planner:
         decisions: list[Decision] = []
         complete = True
         for cell in range(cells):
-            first = [single(tiny_run(rate, seed=cell, steps=steps)) for rate in (0.01, 0.1, 1e5)]
+            runs = [tiny_run(rate, seed=cell, steps=steps) for rate in (0.01, 0.1, 1e5)]
+            stack = WorkUnit(runs=tuple(runs), path="stacked")
+            first = [single(run) for run in runs] if cell % 2 else [stack]
             units += first
-            ended = [results.get(unit.run_key(0)) for unit in first]
+            ended = [results.get(key) for unit in first for key in keys_of(unit)[1]]
             losses = [
                 (run.heldout_loss.value, run.config.learning_rate)
                 for run in ended
