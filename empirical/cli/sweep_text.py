@@ -68,7 +68,7 @@ def plan_text(record: dict[str, Any], next_command: str, out: Path) -> str:
         )
     lines += ["", f"  {'computed as':<44} seconds per step of a run"]
     for name, way in record["computing"].items():
-        kind = way["path"] if way["path"] == "single" else f"{way['path']}, {way['replicas']} runs"
+        kind = f"{way['path']}, {way['replicas']} together"
         speed = "not measured" if way["seconds"] is None else f"{way['seconds']:.3g}"
         rivals = ", ".join(f"{k}: {v:.3g}" for k, v in way["tried"].items())
         lines.append(f"  {name:<44} {kind}, {speed}{f'  ({rivals})' if rivals else ''}")

@@ -17,16 +17,18 @@ from empirical.train.randomness import private_generator
 from empirical.train.run_batches import BatchDraw
 from empirical.train.run_configuration import KernelPath, RunConfig, WorkUnit
 from empirical.train.run_execution import build_trainee
-from empirical.train.stacked import can_stack
+from empirical.train.stacked import can_stack, stacked_paths
 from empirical.train.text import Corpus
 
-SECONDS_PER_TRY = 0.3
+SECONDS_PER_TRY = 0.2
 FEWEST_STEPS = 3
-STACKS = (4, 8, 16)
-"""Sizes of stacks that are tried."""
+STACKS = (1, 4, 8, 16)
+"""Sizes of stacks that are tried. On a CPU with a C compiler its kernels serve one run too;
+elsewhere torch.compile would have to be paid for anew at every size."""
 
-WORTH_IT = 0.95
-"""A stack has to save at least a twentieth: single runs are simpler to lose and to repeat."""
+WORTH_IT = 0.9
+"""A larger stack has to save a tenth: small units share out better over workers, and less is lost
+with one."""
 
 EVALUATED = 64
 """Held-out sequences that the speed of an evaluation is measured on."""
@@ -45,22 +47,15 @@ def measure_computing(
     replicas: "off", "auto" or the size of the stacks. together: runs that a round of a group
     holds; larger stacks are not tried. Learning rates are scaled down, so that nothing diverges.
     """
-    tries: list[tuple[KernelPath, int]] = [("single", 1)]
-    if replicas != "off" and can_stack(run.optimizer) and run.dtype != "bfloat16":
-        sizes = [replicas] if isinstance(replicas, int) else [n for n in STACKS if n <= together]
-        tries = [*tries, *(("stacked", n) for n in sizes if isinstance(n, int) and n > 1)]
-        if isinstance(replicas, int) and replicas > 1:
-            tries = tries[1:]
+    tries = _ways(run, replicas, together)
     found: dict[tuple[KernelPath, int], tuple[float, float]] = {}
     for path, size in tries:
         unit = WorkUnit(
             runs=tuple(run.model_copy(update={"seed": seed}) for seed in range(size)), path=path
         )
         found[path, size] = _speed(unit, corpus, weights)
-    single = found.get(("single", 1))
-    best = min(found, key=lambda way: found[way][0])
-    if single is not None and found[best][0] > WORTH_IT * single[0]:
-        best = ("single", 1)
+    least = min(seconds for seconds, _ in found.values())
+    best = next(way for way in tries if WORTH_IT * found[way][0] <= least)
     return Computing(
         path=best[0],
         replicas=best[1],
@@ -68,6 +63,20 @@ def measure_computing(
         evaluation=found[best][1],
         tried={f"{path} {size}": seconds for (path, size), (seconds, _) in found.items()},
     )
+
+
+def _ways(run: RunConfig, replicas: int | str, together: int) -> tuple[tuple[KernelPath, int], ...]:
+    """What is tried: (path, replicas) each."""
+    device = resolve_device(run.device)
+    single: tuple[KernelPath, int] = ("single", 1)
+    if replicas == "off" or not can_stack(run.optimizer) or run.dtype == "bfloat16":
+        return (single,)
+    compiled = device.type == "cpu" and "stacked-compiled" in stacked_paths(device)
+    path: KernelPath = "stacked-compiled" if compiled else "stacked"
+    if isinstance(replicas, int):
+        return ((path, replicas),) if compiled or replicas > 1 else (single,)
+    sizes = [size for size in STACKS if size <= together and (compiled or size > 1)]
+    return (single, *((path, size) for size in sizes))
 
 
 def _speed(unit: WorkUnit, corpus: Corpus, weights: Mapping[str, Tensor]) -> tuple[float, float]:
