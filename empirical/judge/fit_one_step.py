@@ -15,6 +15,7 @@ from math import sqrt
 from typing import Literal, get_args
 
 import numpy as np
+from scipy.optimize import brentq
 
 from empirical.errors import UsageError
 from empirical.judge.fit import fit_law
@@ -30,6 +31,7 @@ NEGLIGIBLE = 1e-3
 WINDOWS = (1.0, 1.5, 2.0, 3.0)
 DEGREES = (2, 3)
 ROUNDS = 20
+GRID = 4001
 
 
 @dataclass(frozen=True)
@@ -144,12 +146,15 @@ def _polynomial(curve: StepCurve, used: Array, degree: int) -> Array:
 
 
 def _minimum(coefficients: Array, largest: float) -> float | None:
-    """The smallest positive root of the derivative where it rises, up to twice `largest`."""
+    """The smallest eta up to twice `largest` where the derivative turns positive."""
     slope = np.polynomial.Polynomial(coefficients * np.arange(1, len(coefficients) + 1))
-    roots = slope.roots()
-    real = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * np.abs(roots)])
-    rising = [root for root in np.sort(real) if root > 0 and slope.deriv()(root) > 0]
-    return float(rising[0]) if rising and rising[0] < 2 * largest else None
+    # Signs on a fine grid, then bisection: roots of a cubic whose cubic term is next to nothing
+    # lose half their digits.
+    grid = np.linspace(0.0, 2 * largest, GRID)
+    turns = np.flatnonzero((slope(grid[:-1]) < 0) & (slope(grid[1:]) >= 0))
+    if not turns.size:
+        return None
+    return float(brentq(slope, grid[turns[0]], grid[turns[0] + 1], rtol=1e-12))
 
 
 def _error(curve: StepCurve, used: Array, optimum: float) -> float:
