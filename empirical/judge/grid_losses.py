@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike
 from empirical.errors import UsageError
 from empirical.judge.noise_level import Residual
 
+SAME_RATE = 1e-3
+"""Learning rates closer than this share are one."""
+
 
 @dataclass(frozen=True)
 class GridLosses:
@@ -94,12 +97,10 @@ def grid_losses(
     if not (errors[~lost & np.isfinite(values)] > 0).all():
         raise UsageError("a standard error is not above 0; one above 0 is wanted for every loss")
     lost = lost | ~np.isfinite(values)
-    # Half a thousandth of an octave: the same learning rate written with other digits.
-    key = np.round(np.log(rates), 4)
+    key = _same_rates(np.log(rates))
     divergent = [at for at in np.unique(key) if lost[key == at].mean() >= 0.5]
     keep = ~lost & ~np.isin(key, divergent)
     levels, place = np.unique(key[keep], return_inverse=True)
-    x = np.array([np.log(rates[keep])[place == i].mean() for i in range(len(levels))])
     unit = float(np.median(errors[keep])) if keep.any() else 1.0
     loss, covariance, replicates = _levels(
         place,
@@ -110,7 +111,7 @@ def grid_losses(
     )
     top = levels[-1] if len(levels) else -inf
     return GridLosses(
-        x=x,
+        x=levels,
         loss=loss,
         relative_covariance=covariance,
         counts=np.bincount(place, minlength=len(levels)),
@@ -121,6 +122,14 @@ def grid_losses(
         replicates=replicates,
         unit=None if standard_errors is None else unit,
     )
+
+
+def _same_rates(x: np.ndarray) -> np.ndarray:
+    """ln eta with learning rates that are one, written with other digits, set to their mean."""
+    order = np.argsort(x, kind="stable")
+    label = np.zeros(len(x), dtype=int)
+    label[order] = np.cumsum(np.diff(x[order], prepend=x[order[:1]]) > SAME_RATE)
+    return np.asarray((np.bincount(label, x) / np.bincount(label))[label])
 
 
 def _levels(

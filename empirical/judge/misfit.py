@@ -140,3 +140,22 @@ def lone_noise(misfit: Misfit, replicates: Residual) -> NoiseLevel:
     nu = float(brentq(lambda n: float(polygamma(1, n / 2)) - spread, 0.05, 1e6))
     deviation = exp((mean + float(digamma(nu / 2)) - np.log(nu / 2)) / 2)
     return NoiseLevel(deviation, nu, "misfit and a usual ratio of noise to curvature")
+
+
+def rough_noise(x: np.ndarray, loss: np.ndarray, relative_covariance: np.ndarray) -> NoiseLevel:
+    """The noise level from how far each loss lies from the chord of its neighbours.
+
+    Curvature counts as noise, so that this is too large rather than too small: for grids whose
+    losses do not curve upwards, where no better is to be had. At least 3 learning rates.
+    """
+    inner = np.arange(1, len(x) - 1)
+    chords = np.zeros((len(inner), len(x)))
+    share = (x[inner + 1] - x[inner]) / (x[inner + 1] - x[inner - 1])
+    chords[inner - 1, inner] = 1
+    chords[inner - 1, inner - 1] = -share
+    chords[inner - 1, inner + 1] = share - 1
+    variance = ((chords @ relative_covariance) * chords).sum(axis=1)
+    scaled = (chords @ loss) ** 2 / variance
+    # Far below the digits that losses are kept with, so that equal losses leave a number.
+    least = 1e-9 * max(1.0, float(np.abs(loss).max()))
+    return NoiseLevel(max(sqrt(float(scaled.mean())), least), len(inner), "chords of neighbours")

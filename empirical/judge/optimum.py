@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from empirical.errors import UsageError
 from empirical.judge.grid_losses import GridLosses, grid_losses
 from empirical.judge.local_problem import local_problem, misfit_of, nearest
-from empirical.judge.misfit import lone_noise, pooled_repetitions
+from empirical.judge.misfit import lone_noise, pooled_repetitions, rough_noise
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum_bounds import order_bounds
 from empirical.judge.optimum_convex import convex_finding
@@ -33,6 +33,9 @@ INTERVAL_WIDTH = 3.92
 
 ENOUGH = 4
 """Degrees of freedom from repetitions that tell the noise level by themselves."""
+
+FEWEST_ALONE = 4
+"""Learning rates of a grid that can tell its noise without repetitions."""
 
 
 def find_optimum(
@@ -97,8 +100,12 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
     repeated = grid.replicates
     if repeated.degrees_of_freedom >= ENOUGH and repeated.sum_of_squares > 0:
         return pooled_repetitions([repeated])
-    problem = local_problem(grid, nearest(grid, 7)) if len(grid.x) >= 4 else None
-    return None if problem is None else lone_noise(misfit_of(problem), repeated)
+    if len(grid.x) < FEWEST_ALONE:
+        return None
+    problem = local_problem(grid, nearest(grid, 7))
+    if problem is None:
+        return rough_noise(grid.x, grid.loss, grid.relative_covariance)
+    return lone_noise(misfit_of(problem), repeated)
 
 
 def _decide(grid: GridLosses, noise: NoiseLevel, method: Method, finding: Finding) -> Optimum:

@@ -181,6 +181,24 @@ def test_where_there_is_no_optimum_it_says_why(
     assert reason in found.describe()
 
 
+def test_an_edge_is_told_even_where_the_curve_bends_down() -> None:
+    """Rung: closed form (far below the optimum the loss is flat, then falls: no upward curve)."""
+    found = find_optimum(1e-5 * 2.0 ** np.arange(6), [4.0, 3.98, 3.93, 3.84, 3.7, 3.5])
+    assert found.status is Status.ABOVE
+    assert found.noise is not None and found.noise.source == "chords of neighbours"
+    assert find_optimum(1e-5 * 2.0 ** np.arange(6), [3.0] * 6).status is Status.NOT_IDENTIFIED
+
+
+def test_the_same_learning_rate_in_other_digits_is_one() -> None:
+    """Rung: closed form (7 learning rates in 14 spellings)."""
+    x = octaves()
+    rates = np.concatenate([np.exp(x), np.exp(x) * 1.0005])
+    found = find_optimum(rates, np.tile(parabola(x), 2), noise=1e-3)
+    assert (found.learning_rates, found.runs) == (7, 14)
+    other = np.concatenate([np.exp(x), np.exp(x) * 1.01])
+    assert find_optimum(other, np.tile(parabola(x), 2), noise=1e-3).learning_rates == 14
+
+
 def test_without_a_noise_level_few_runs_say_nothing() -> None:
     """Rung: closed form (three losses fix a parabola and leave nothing over)."""
     x = octaves(3)
