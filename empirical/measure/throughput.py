@@ -103,15 +103,16 @@ def saved_bytes(loss_of: Callable[[], Tensor], parameters: set[int]) -> int:
 
 
 def _seconds_of(step: Step, repeats: int, device: torch.device) -> float:
-    _wait(device)
+    wait_for(device)
     began = time.perf_counter()
     for _ in range(repeats):
         step()
-    _wait(device)
+    wait_for(device)
     return (time.perf_counter() - began) / repeats
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

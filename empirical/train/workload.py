@@ -1,0 +1,84 @@
+"""A network with a loss and a source of batches: what a step of training on a machine needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from empirical.errors import UsageError
+from empirical.train.configuration import NetworkConfig
+from empirical.train.network import GPT, build_network, sequence_losses
+from empirical.train.randomness import private_generator
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """What is trained.
+
+    Attributes:
+        name: for the reader.
+        model: the network, on its device.
+        loss: (model, batch) -> mean loss of the batch, [].
+        batch: number of sequences (or other samples) -> a batch on the model's device.
+        tokens: per sequence; 1 where there are none.
+    """
+
+    name: str
+    model: nn.Module
+    loss: Callable[[nn.Module, Any], Tensor]
+    batch: Callable[[int], Any]
+    tokens: int = 1
+
+
+def built_in_workload(network: NetworkConfig, device: torch.device, seed: int) -> Workload:
+    """The built-in network on random bytes: what a step takes does not depend on the text."""
+    model = build_network(network, seed, device=device)
+    generator = private_generator(seed, "bytes for timing")
+
+    def batch(sequences: int) -> tuple[Tensor, Tensor]:
+        shape = (2, sequences, network.context)
+        inputs, targets = torch.randint(256, shape, generator=generator).to(device)
+        return inputs, targets
+
+    def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return sequence_losses(model, *batch).mean()
+
+    name = f"built-in network, width {network.width}, depth {network.depth}"
+    return Workload(name, model, loss, batch, network.context)
+
+
+def workload_named(path: str) -> Workload:
+    """What the function `package.module:function` returns; UsageError where it is no Workload.
+
+    Modules in the current folder are found, as `python -m` would find them.
+    """
+    module, _, function = path.partition(":")
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        found = getattr(import_module(module), function)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"the workload '{path}' cannot be had ({error}); name PACKAGE.MODULE:FUNCTION that "
+            "returns an empirical.train.workload.Workload"
+        ) from None
+    finally:
+        sys.path.remove(here)
+    if not isinstance(found, Workload):
+        raise UsageError(
+            f"{path} returned {type(found).__name__}, wanted a Workload; return "
+            "empirical.train.workload.Workload(name, model, loss, batch, tokens)"
+        )
+    return found
+
+
+def is_built_in(workload: Workload) -> bool:
+    """Whether it is the network of this program."""
+    return isinstance(workload.model, GPT)
