@@ -8,6 +8,7 @@ one product H g and a few products H delta (own derivation, as for |g|^2 in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -60,22 +61,25 @@ def curvature_noise(
             masked[piece] = vector[piece].to(masked)
         return masked
 
-    along = block_curvatures(at, (inside(row) for row in spread.blocks), subset)
+    seen = block_curvatures(at, (inside(row) for row in spread.blocks), subset)
     b = spread.block_size
-    noise = Estimate(b * float(along.mean()), b * float(along.std()) / sqrt(count), count)
+    noise = Estimate(b * float(seen.mean()), b * float(seen.std()) / sqrt(count), count)
 
     gradient = inside(spread.gradient)
     plug_in = curvature_at(at, gradient)
-    pull = inside(hessian_vector_ahead(at, gradient)).cpu()
-    slopes = (spread.blocks @ pull).double()
+
+    def along(direction: Tensor, blocks: Sequence[int] | None = None) -> Tensor:
+        """d_j . H v of every block, [K]; the product itself is not kept."""
+        return (spread.blocks @ inside(hessian_vector_ahead(at, direction, blocks)).cpu()).double()
+
+    slopes = along(gradient)
     squares = []
     picked = torch.randperm(count, generator=rng)[:PRODUCTS].tolist()
     several = blocks_for(at, PRODUCT_SAMPLES)
     for number in picked:
         chosen = [(number + 1 + more) % count for more in range(several)]
-        product = inside(hessian_vector_ahead(at, inside(spread.blocks[number]), chosen)).cpu()
-        others = torch.arange(count) != number
-        squares.append((spread.blocks @ product).double()[others].square())
+        pulls = along(inside(spread.blocks[number]), chosen)
+        squares.append(pulls[torch.arange(count) != number].square())
     tau = float(torch.cat(squares).mean())
     # the measured gradient holds 1/K of every block: what that adds to the slopes' spread
     zeta = max(float(slopes.var()) - tau / count, 0.0)

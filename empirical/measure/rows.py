@@ -91,6 +91,7 @@ def _gradient_into(
             if piece is not None:
                 total[place : place + leaf.numel()].add_(piece.reshape(-1), alpha=share)
             place += leaf.numel()
+        del pieces, piece  # a vector that the next part has no room for
 
 
 def one_by_one(problem: Problem) -> bool:

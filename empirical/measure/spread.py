@@ -98,7 +98,8 @@ def measure_spread(
 def tail_coordinates(problem: Problem, micro_batches: int, rng: torch.Generator) -> Tensor:
     """Random coordinates whose deviations are kept for the kurtosis, [C]."""
     most = min(TAIL_COORDINATES, max(1, TAIL_NUMBERS // micro_batches))
-    return torch.randperm(problem.parameters, generator=rng)[:most]
+    # a copy: a view would keep all P numbers
+    return torch.randperm(problem.parameters, generator=rng)[:most].clone()
 
 
 def members_of(order: Tensor, block_of: Tensor, micro_batch: int) -> tuple[Tensor, ...]:

@@ -80,8 +80,7 @@ def measure_grid(
             f"batch sizes {axis_b.tolist()} and epsilons {axis_e.tolist()} came; at least one "
             "batch size above 0 and one epsilon of at least 0 are wanted"
         )
-    noisy = found.variance > 0
-    if not bool(noisy.any()):
+    if not bool(found.variance.any()):
         raise UsageError("sigma is 0 in every coordinate: give samples that differ")
     terms = Terms(found, effort, seed, max_memory)
     cells: dict[tuple[float, float], Cell] = {}
@@ -102,7 +101,6 @@ def measure_grid(
             np.array([[estimate.standard_error for estimate in row] for row in table]),
         )
 
-    gradient = found.gradient[noisy].double()
     return SurfaceStatistics(
         batch_sizes=axis_b,
         epsilons=axis_e,
@@ -110,7 +108,7 @@ def measure_grid(
         signal=grid(lambda cell: cell.signal),
         noise_correlated=grid(lambda cell: cell.correlated),
         noise_independent=grid(lambda cell: cell.independent),
-        rms_gradient=sqrt(float(gradient.square().mean())),
+        rms_gradient=_rms_where_noisy(found.gradient, found.variance),
         rms_sigma=found.whole.rms_sigma,
         samples=terms.deviations,
         moments=VARIANT,
@@ -199,6 +197,15 @@ def update_moments(
         )
         room[:, here] = torch.from_numpy(np.stack(parts)).to(room)
     return room
+
+
+def _rms_where_noisy(gradient: Tensor, variance: Tensor) -> float:
+    """Root mean g^2 over the coordinates with sigma > 0."""
+    total, count = 0.0, 0
+    for g, s2 in zip(*(torch.split(v, STRETCH) for v in (gradient, variance)), strict=True):
+        total += float(g[s2 > 0].double().square().sum())
+        count += int((s2 > 0).sum())
+    return sqrt(total / count)
 
 
 def _of_larger_batch(one: Cell, batch_size: float) -> Cell:
