@@ -39,9 +39,9 @@ Examples:
 
 def lr_find(
     batch_size: Annotated[int, typer.Option(help="sequences per step")],
-    optimizer: Annotated[str, typer.Option(metavar="adamw|sgd|signsgd|softsignsgd")] = "adamw",
+    optimizer: Annotated[str, typer.Option(metavar="adamw|softsignsgd|sgd|muon|...")] = "adamw",
     optimizer_epsilon: Annotated[
-        float | None, typer.Option(help="of adamw [1e-8] or softsignsgd")
+        float | None, typer.Option(help="of an optimizer that has one [adamw: 1e-8]")
     ] = None,
     state_steps: Annotated[
         int, typer.Option(help="batches that the optimizer's averages take in first")
@@ -59,15 +59,13 @@ def lr_find(
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    from pydantic import TypeAdapter, ValidationError
     from rich.console import Console
 
-    from empirical.errors import UsageError
     from empirical.measure.lr_finder import lr_find as find
     from empirical.progress import show_progress
-    from empirical.settings import checked, first_problem
-    from empirical.train.configuration import OptimizerConfig
+    from empirical.settings import checked
     from empirical.train.network import sequence_losses
+    from empirical.train.optimizer_configuration import optimizer_named
     from empirical.train.optimizers import build_optimizer
     from empirical.train.subject import SubjectConfig, prepare_subject
 
@@ -84,15 +82,7 @@ def lr_find(
         "device": device,
     }
     config = checked(SubjectConfig, settings, {n: "--" + n.replace("_", "-") for n in settings})
-    chosen: dict[str, object] = {"name": optimizer}
-    if optimizer_epsilon is not None:
-        chosen["epsilon"] = optimizer_epsilon
-    if optimizer == "softsignsgd" and optimizer_epsilon is None:
-        raise UsageError("softsignsgd came without its epsilon; add --optimizer-epsilon 1e-3")
-    try:
-        rule = TypeAdapter[Any](OptimizerConfig).validate_python(chosen)
-    except ValidationError as error:
-        raise UsageError(f"--optimizer {optimizer}: {first_problem(error)}") from None
+    rule = optimizer_named(optimizer, optimizer_epsilon)
     # Progress is for a person at a terminal; with --json it must not mix with the record.
     with show_progress(Console(stderr=True)) as task:
         advance = task("training", steps or 1500) if checkpoint is None else None
@@ -103,7 +93,9 @@ def lr_find(
     found = find(
         subject.model,
         (subject.inputs, subject.targets),
-        build_optimizer(subject.model.parameters(), rule, 1e-3),
+        build_optimizer(
+            subject.model, rule, 1e-3, tokens_per_step=batch_size * subject.inputs.shape[1]
+        ),
         batch_size=batch_size,
         loss=lambda model, batch: sequence_losses(model, batch[0], batch[1]),
         updates=updates,

@@ -75,6 +75,12 @@ def predict(
     ] = "adamw",
     beta1: Annotated[float | None, typer.Option(help="the tuned run's", metavar="BETA")] = None,
     beta2: Annotated[float | None, typer.Option(help="the tuned run's", metavar="BETA")] = None,
+    beta1_half_life: Annotated[
+        str | None, typer.Option(metavar="TOKENS", help="in place of --beta1, such as 500ktok")
+    ] = None,
+    beta2_half_life: Annotated[
+        str | None, typer.Option(metavar="TOKENS", help="in place of --beta2, such as 10Mtok")
+    ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="the tuned run's, decoupled", metavar="LAMBDA")
     ] = None,
@@ -121,6 +127,8 @@ def predict(
             at=at or (),
             epsilon=epsilon,
             recipe=Recipe(kind, beta1, beta2, from_epsilon, weight_decay, warmup_steps),
+            beta1_half_life=beta1_half_life,
+            beta2_half_life=beta2_half_life,
             hold=hold,
             noise_batch=noise_batch,
             simple_batch=simple_batch,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
+from empirical.cli.predict_half_life import with_half_lives
 from empirical.errors import UsageError
 from empirical.law_files import read_law
 from empirical.statistics_files import SavedStatistics, read_statistics
@@ -31,6 +32,8 @@ class Question:
     at: Sequence[str] = ()
     epsilon: float | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    beta1_half_life: str | None = None
+    beta2_half_life: str | None = None
     hold: str | None = None
     noise_batch: str | None = None
     simple_batch: str | None = None
@@ -124,6 +127,9 @@ def check_question(question: Question) -> Inputs:
         tuned_batch = parse_batch_size(question.from_batch_size, length)
     unit: Unit = "seq" if saved is not None else (tuned_batch or targets[0]).unit
     recipe, wanted = question.recipe, question.epsilon
+    recipe = with_half_lives(
+        recipe, question.beta1_half_life, question.beta2_half_life, tuned_batch
+    )
     if wanted is not None and recipe.epsilon is None:
         # One epsilon stated is the tuned run's, and it stays unless a rule moves it.
         recipe, wanted = replace(recipe, epsilon=wanted), None

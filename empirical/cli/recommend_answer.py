@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from empirical.advise.accumulation import judge_accumulation
 from empirical.advise.choice import optimizers_that_fit
 from empirical.advise.throughput import smallest_batch
@@ -22,7 +20,7 @@ from empirical.errors import UsageError
 from empirical.settings import checked
 from empirical.statistics_files import read_statistics
 from empirical.train.configuration import NetworkConfig
-from empirical.train.optimizer_configuration import OPTIMIZERS, OptimizerConfig
+from empirical.train.optimizer_configuration import optimizer_named
 from scaling_theory.half_life import decay_from_half_life, half_life_tokens
 from scaling_theory.transfer.situation import Recipe
 from scaling_theory.units import parse_batch_size
@@ -67,7 +65,9 @@ def answer(question: RecommendQuestion, on_progress: Callable[[float], None]) ->
     from empirical.train.workload import built_in_workload, workload_named
 
     device = resolve_device(question.device)
-    rule = _timed(question)
+    # A required epsilon makes no difference to the time of a step.
+    required = 1e-8 if question.optimizer == "softsignsgd" else None
+    rule = optimizer_named(question.optimizer, required)
     if question.workload is None:
         given = {name: value for name, value in question.network.items() if value is not None}
         network = checked(NetworkConfig, given, {name: f"--{name}" for name in given})
@@ -164,19 +164,6 @@ def _check(question: RecommendQuestion) -> None:
     given = [name for name, value in question.network.items() if value is not None]
     if question.workload is not None and given:
         raise UsageError(f"--workload came with --{given[0]}, which is of the built-in network")
-
-
-def _timed(question: RecommendQuestion) -> OptimizerConfig:
-    if question.optimizer not in OPTIMIZERS:
-        raise UsageError(
-            f"--optimizer is '{question.optimizer}'; one of {', '.join(OPTIMIZERS)} is wanted"
-        )
-    kind = OPTIMIZERS[question.optimizer]
-    needs = "epsilon" in kind.model_fields and kind.model_fields["epsilon"].is_required()
-    # Its value makes no difference to the time of a step.
-    settings = {"name": question.optimizer} | ({"epsilon": 1e-8} if needs else {})
-    found: OptimizerConfig = TypeAdapter(OptimizerConfig).validate_python(settings)
-    return found
 
 
 def _limit(text: str | None, device: str) -> int:

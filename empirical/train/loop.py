@@ -114,7 +114,12 @@ def train(
     )
     dtype = resolve_dtype(config.dtype, device)
     model.to(device=device, dtype=torch.float32 if dtype == torch.bfloat16 else dtype).train()
-    optimizer = build_optimizer(model.parameters(), config.optimizer, config.learning_rate)
+    optimizer = build_optimizer(
+        model,
+        config.optimizer,
+        config.learning_rate,
+        tokens_per_step=config.batch_size * context,
+    )
     trainee = SingleTrainee(model, optimizer, dtype=dtype, compile_backend=config.compile_backend)
     batch_generator = private_generator(config.seed, "training batches")
     losses: list[float] = []

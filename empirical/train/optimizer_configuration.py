@@ -173,6 +173,24 @@ def name_of(config: FrozenModel) -> str:
     return str(type(config).model_fields["name"].default)
 
 
+def optimizer_named(name: str, epsilon: float | None = None) -> OptimizerConfig:
+    """The optimizer of that name as it comes, or with this epsilon.
+
+    Raises UsageError for an unknown name, an epsilon that it does not have, and one that it needs.
+    """
+    if name not in OPTIMIZERS:
+        raise UsageError(f"got the optimizer {name!r}, wanted one of {', '.join(OPTIMIZERS)}")
+    model = OPTIMIZERS[name]
+    entry = model.model_fields.get("epsilon")
+    if epsilon is None and entry is not None and entry.is_required():
+        raise UsageError(f"{name} came without its epsilon; give one, such as 1e-3")
+    if epsilon is not None and entry is None:
+        raise UsageError(f"got epsilon {epsilon:g} for {name}, which has none; leave it out")
+    given = {} if epsilon is None else {"epsilon": epsilon}
+    found: OptimizerConfig = checked(model, given, {})  # type: ignore[assignment]  # of the union
+    return found
+
+
 def has_epsilon(config: FrozenModel) -> bool:
     """Whether the optimizer has an epsilon that can be set."""
     return "epsilon" in type(config).model_fields
