@@ -105,11 +105,10 @@ void attention(const real *qkv, real *y, real *kept, real *scratch, ptrdiff_t S,
             for (int l = 0; l < LANES; l++)
                 highest[l] = s[0][l] * scale, sum[l] = 0;
             for (ptrdiff_t j = 0; j < keys; j++) {
-                real *row = (real *)(s + j);
+                const real *row = (real *)(s + j);
 #pragma omp simd
                 for (int l = 0; l < LANES; l++) {
                     real one = j <= i + l ? row[l] * scale : highest[l];
-                    row[l] = one;
                     highest[l] = one > highest[l] ? one : highest[l];
                 }
             }
@@ -117,9 +116,9 @@ void attention(const real *qkv, real *y, real *kept, real *scratch, ptrdiff_t S,
                 real *row = (real *)(s + j);
 #pragma omp simd
                 for (int l = 0; l < LANES; l++) {
-                    real one = j <= i + l ? exponential(row[l] - highest[l]) : 0;
-                    row[l] = one;
-                    sum[l] += one;
+                    real one = exponential(row[l] * scale - highest[l]);
+                    row[l] = j <= i + l ? one : 0;
+                    sum[l] += row[l];
                 }
             }
             real *maxima = kept + i, *inverses = kept + Tp + i;
