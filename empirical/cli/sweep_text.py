@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.contents import read_contents
 from empirical.sweep.cost import Cost, sweep_cost
 from empirical.sweep.folder import SweepFolder
@@ -48,9 +50,16 @@ def plan_record(planned: PlannedSweep) -> dict[str, Any]:
             "expected": _cost(cost.expected),
             "most": _cost(cost.most),
         },
-        "workers": config.executor.workers,
+        "workers": _workers(config.executor),
         "said": list(planned.said),
     }
+
+
+def _workers(executor: ExecutorSettings) -> int | None:
+    """Units at once; None where the engine decides."""
+    if executor.name != "local" or executor.workers is not None:
+        return executor.workers
+    return max(1, (os.cpu_count() or 1) // executor.cpus)
 
 
 def plan_text(record: dict[str, Any], next_command: str, out: Path) -> str:
@@ -103,7 +112,8 @@ def _words(cost: dict[str, Any], workers: int | None) -> str:
     elif workers is None or workers == 1:
         time = f"{duration(seconds)} of one worker"
     else:
-        time = f"{duration(seconds)} of one worker, {duration(seconds / workers)} of {workers}"
+        shared = duration(seconds / workers)
+        time = f"{duration(seconds)} of one worker, at best {shared} of {workers}"
     return f"{cost['runs']} runs, {si(cost['tokens'])} tokens, {si(cost['flops'])} FLOPs, {time}"
 
 

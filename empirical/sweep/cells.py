@@ -12,7 +12,8 @@ from math import log2
 from empirical.errors import UsageError
 from empirical.settings import FrozenModel, checked
 from empirical.sweep.budget import budgets, run_length
-from empirical.sweep.configuration import GridSettings, OptimizerSettings, SweepConfig
+from empirical.sweep.configuration import OptimizerSettings, SweepConfig
+from empirical.sweep.learning_rate_settings import GridSettings
 from empirical.train.optimizer_configuration import OPTIMIZERS, OptimizerConfig
 
 GRID_TOLERANCE = 1e-9

@@ -15,6 +15,11 @@ from empirical.settings import (
     PositiveInt,
     first_problem,
 )
+from empirical.sweep.learning_rate_settings import (
+    GridSettings,
+    LearningRateSettings,
+    word_or_number,
+)
 from empirical.train.configuration import NetworkConfig
 from empirical.train.optimizer_configuration import OPTIMIZERS
 from empirical.train.schedule import ScheduleConfig
@@ -33,17 +38,6 @@ def _no_repeats(name: str, values: tuple[Any, ...]) -> None:
         raise ValueError(
             f"got {repeated[0]:g} more than once in {name}, wanted each value once; leave it out"
         )
-
-
-def _word_or_number(words: tuple[str, ...]) -> BeforeValidator:
-    """Refuses a text that is none of the words; what else it is, the type of the field checks."""
-
-    def check(value: object) -> object:
-        if isinstance(value, str) and value not in words:
-            raise ValueError(f"wanted a number, {' or '.join(map(repr, words))}")
-        return value
-
-    return BeforeValidator(check)
 
 
 def _seeds(value: object) -> object:
@@ -93,54 +87,6 @@ class BudgetSettings(FrozenModel):
                 "decides what the optimum is, and the file has to say it"
             )
         _no_repeats("budget", self.tokens or self.steps or ())
-        return self
-
-
-class GridSettings(FrozenModel):
-    """Learning rates from `from` to `to`, `per_octave` of them to a factor of two."""
-
-    low: PositiveFloat = Field(alias="from")
-    high: PositiveFloat = Field(alias="to")
-    per_octave: PositiveInt = 2
-
-    @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(
-                f"got a grid from {self.low:g} to {self.high:g}, wanted it ascending; exchange them"
-            )
-        return self
-
-
-class AdaptiveSettings(FrozenModel):
-    """Learning rates chosen as results come in, cell by cell.
-
-    start: a learning rate for the middle cell of each optimizer, "neighbour" (the same, from a
-    rule of thumb) or "statistics" (every cell from the theory's own prediction). width: of the
-    95 % interval of the optimum, in octaves, below which a cell is done. most: learning rates of
-    a cell at most. most_seeds: seeds at most, where learning rates alone do not narrow it.
-    """
-
-    start: Annotated[
-        PositiveFloat | Literal["neighbour", "statistics"],
-        _word_or_number(("neighbour", "statistics")),
-    ] = "neighbour"
-    width: PositiveFloat = 0.25
-    most: Annotated[int, Field(ge=3)] = 12
-    most_seeds: PositiveInt = 4
-
-
-class LearningRateSettings(FrozenModel):
-    """A grid or the adaptive bracket."""
-
-    grid: GridSettings | None = None
-    adaptive: AdaptiveSettings | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.grid is None) == (self.adaptive is None):
-            came = "a grid and adaptive" if self.grid else "neither a grid nor adaptive"
-            raise ValueError(f"got {came} in learning_rates, wanted exactly one; choose one")
         return self
 
 
@@ -227,7 +173,7 @@ class SweepConfig(FrozenModel):
     diverged_above: PositiveFloat = 2.0
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     device: Literal["cpu", "cuda", "mps"] = "cpu"
-    replicas: Annotated[PositiveInt | Literal["auto", "off"], _word_or_number(("auto", "off"))] = (
+    replicas: Annotated[PositiveInt | Literal["auto", "off"], word_or_number(("auto", "off"))] = (
         "auto"
     )
     executor: ExecutorSettings = ExecutorSettings()

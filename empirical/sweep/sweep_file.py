@@ -13,14 +13,16 @@ from pydantic import ValidationError
 from empirical.errors import UsageError
 from empirical.settings import FrozenModel
 from empirical.sweep.configuration import (
-    AdaptiveSettings,
     BudgetSettings,
     ExecutorSettings,
-    GridSettings,
-    LearningRateSettings,
     OptimizerSettings,
     StartSettings,
     SweepConfig,
+)
+from empirical.sweep.learning_rate_settings import (
+    AdaptiveSettings,
+    GridSettings,
+    LearningRateSettings,
 )
 from empirical.train.configuration import NetworkConfig
 from empirical.train.optimizer_configuration import OPTIMIZERS

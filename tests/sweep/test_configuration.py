@@ -11,8 +11,8 @@ import pytest
 from empirical.errors import UsageError
 from empirical.sweep.budget import Budget, run_length
 from empirical.sweep.cells import cells_of, grid_rates
-from empirical.sweep.configuration import GridSettings
 from empirical.sweep.cost import forward_flops_per_token, sweep_cost
+from empirical.sweep.learning_rate_settings import GridSettings
 from empirical.sweep.parameter_count import parameter_count
 from empirical.sweep.planned import decode_plan, encode_plan
 from empirical.sweep.sweep_file import read_sweep, sweep_from
