@@ -106,8 +106,9 @@ def test_a_stack_is_its_runs_one_by_one(name: str, path: StackedPath) -> None:
 
     Rounding enters at 1e-16 per operation; a few hundred operations deep and 30 steps long, 1e-12
     is left. Adam divides the error of a small gradient, 1e-18, by its epsilon, which is therefore
-    1e-6 or more here: 1e-14 of a step of a hundredth, and the later steps multiply it. A sign turns over only for an entry within rounding of
-    0, which continuous gradients do not meet; those of tokens that do not occur are 0 in both.
+    1e-6 or more here: 1e-14 of a step of a hundredth, and the later steps multiply it. A sign
+    turns over only for an entry within rounding of 0, which continuous gradients do not meet;
+    those of tokens that do not occur are 0 in both.
     """
     losses, weights = differences(CASES[name], path)
     assert losses < 1e-12
