@@ -21,16 +21,13 @@ from empirical.judge.misfit import lone_noise, pooled_repetitions, rough_noise
 from empirical.judge.noise_level import NoiseLevel, known_noise
 from empirical.judge.optimum_bounds import order_bounds
 from empirical.judge.optimum_convex import convex_finding
-from empirical.judge.optimum_finding import Finding
+from empirical.judge.optimum_finding import Finding, error_of
 from empirical.judge.optimum_local import local_finding
 from empirical.judge.optimum_record import Optimum, Status
 from scaling_theory.estimate import Estimate
 
 Method = Literal["quadratic", "convex"]
 METHODS: tuple[Method, ...] = get_args(Method)
-INTERVAL_WIDTH = 3.92
-"""Width of a 95 % interval of a normal, in standard errors."""
-
 ENOUGH = 4
 """Degrees of freedom from repetitions that tell the noise level by themselves."""
 
@@ -154,8 +151,7 @@ def _answer(
         notes = (*notes, f"diverged below a learning rate that trains: {rates}")
     estimate = None
     if status is Status.IDENTIFIED and finding.middle is not None:
-        error = (bounds[1] - bounds[0]) / INTERVAL_WIDTH
-        estimate = Estimate(finding.middle, error, grid.runs - grid.censored)
+        estimate = Estimate(finding.middle, error_of(*bounds), grid.runs - grid.censored)
     return Optimum(
         status=status,
         reason=reason,

@@ -24,8 +24,8 @@ from empirical.judge.grid_losses import GridLosses
 from empirical.judge.local_problem import window_of
 from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum_bounds import TAIL
-from empirical.judge.optimum_cost import chord_regrets
-from empirical.judge.optimum_finding import Finding, Tendency
+from empirical.judge.optimum_cost import tried_regrets
+from empirical.judge.optimum_finding import Finding, Tendency, error_of
 from scaling_theory.estimate import Estimate
 
 PLACES = 81
@@ -91,4 +91,5 @@ def convex_finding(grid: GridLosses, noise: NoiseLevel) -> Finding:
     # The error of one level near the minimum; that of the shape is not known.
     error = noise.standard_deviation * float(np.sqrt(np.diag(grid.relative_covariance).min()))
     loss = Estimate(float(profile.least[near]), error, grid.runs - grid.censored)
-    return Finding("turns", middle, low, high, loss, None, chord_regrets(grid, noise, middle, loss))
+    place = Estimate(middle, error_of(max(low, x[0]), min(high, x[-1])), loss.samples)
+    return Finding("turns", middle, low, high, loss, None, tried_regrets(grid, noise, place, loss))

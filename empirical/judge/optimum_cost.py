@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import hypot, log, sqrt
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from empirical.judge.grid_losses import GridLosses
 from empirical.judge.noise_level import NoiseLevel
@@ -35,16 +36,16 @@ def at_minimum(fit: LocalFit, place: float, samples: int) -> tuple[Estimate, Est
 
 
 def fitted_regrets(
-    fit: LocalFit, grid: GridLosses, noise: NoiseLevel, place: float, loss: Estimate
+    fit: LocalFit, grid: GridLosses, noise: NoiseLevel, place: Estimate, loss: Estimate
 ) -> tuple[Regret, ...]:
-    """Cost of each of `FACTORS`: by the fit within its window, by `chord_regrets` beyond it."""
+    """Cost of each of `FACTORS`: by the fit to `SLACK` beyond its window, else `tried_regrets`."""
     mean, covariance = _average(fit)
-    here = np.array([place - fit.centre])
+    here = np.array([place.value - fit.centre])
     value, slope, second = (derivative_rows(here, order)[0] for order in range(3))
     curvature = float(second @ mean)
     found = []
-    for regret in chord_regrets(grid, noise, place, loss):
-        there = place + log(regret.factor)
+    for regret in tried_regrets(grid, noise, place, loss):
+        there = place.value + log(regret.factor)
         near = fit.places[0] - SLACK <= there <= fit.places[-1] + SLACK
         if regret.cost is None or not near or curvature <= 0:
             found.append(regret)
@@ -58,22 +59,27 @@ def fitted_regrets(
     return tuple(found)
 
 
-def chord_regrets(
-    grid: GridLosses, noise: NoiseLevel, place: float, loss: Estimate
+def tried_regrets(
+    grid: GridLosses, noise: NoiseLevel, place: Estimate, loss: Estimate
 ) -> tuple[Regret, ...]:
-    """Cost of each of `FACTORS` by straight lines between the measured losses.
+    """Cost of each of `FACTORS` by a monotone cubic through the measured losses.
 
-    Unknown beyond the grid; the uncertainty of the optimum itself is not in it.
+    Its distance from the straight line counts as error, and so does the place of the optimum.
+    Unknown beyond the grid.
     """
+    between_tried = PchipInterpolator(grid.x, grid.loss)
     found = []
     for factor in FACTORS:
-        there = place + log(factor)
+        there = place.value + log(factor)
         cost = None
         if grid.x[0] <= there <= min(grid.x[-1], grid.first_divergent):
             share = np.array([np.interp(there, grid.x, unit) for unit in np.eye(len(grid.x))])
             variance = noise.standard_deviation**2 * share @ grid.relative_covariance @ share
-            error = sqrt(float(variance) + loss.standard_error**2)
-            cost = Estimate(float(share @ grid.loss) - loss.value, error, loss.samples)
+            between = float(between_tried(there))
+            straight = float(share @ grid.loss)
+            moved = float(between_tried(there, 1)) * place.standard_error
+            error = hypot(sqrt(float(variance)), loss.standard_error, between - straight, moved)
+            cost = Estimate(between - loss.value, error, loss.samples)
         found.append(Regret(factor, cost, there >= grid.first_divergent))
     return tuple(found)
 

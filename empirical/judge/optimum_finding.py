@@ -9,6 +9,9 @@ from typing import Literal
 from empirical.judge.optimum_record import Regret
 from scaling_theory.estimate import Estimate
 
+INTERVAL_WIDTH = 3.92
+"""Width of a 95 % interval of a normal, in standard errors."""
+
 Tendency = Literal["turns", "falls", "rises", "unclear"]
 
 
@@ -35,3 +38,8 @@ class Finding:
     regret: tuple[Regret, ...] = ()
     inflation: float = 1.0
     notes: tuple[str, ...] = ()
+
+
+def error_of(low: float, high: float) -> float:
+    """Standard error of a normal with these 95 % bounds."""
+    return float((high - low) / INTERVAL_WIDTH)

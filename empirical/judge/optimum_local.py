@@ -11,8 +11,9 @@ from empirical.judge.grid_losses import GridLosses
 from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum_bounds import TAIL
 from empirical.judge.optimum_cost import at_minimum, fitted_regrets
-from empirical.judge.optimum_finding import Finding, Tendency
+from empirical.judge.optimum_finding import Finding, Tendency, error_of
 from empirical.judge.optimum_quadratic import LocalFit, crossing, derivative_rows, fit_local
+from scaling_theory.estimate import Estimate
 
 DRAWS = 2000
 
@@ -41,7 +42,10 @@ def local_finding(grid: GridLosses, noise: NoiseLevel, rng: np.random.Generator 
             tendency, None, float(low), float(high), None, None, (), fit.inflation, tuple(notes)
         )
     loss, curvature = at_minimum(fit, middle, grid.runs - grid.censored)
-    regret = fitted_regrets(fit, grid, noise, middle, loss)
+    # A bound that the window does not give is at least as far as its end.
+    ends = max(low, fit.places[0]), min(high, fit.places[-1])
+    place = Estimate(middle, error_of(*ends), loss.samples)
+    regret = fitted_regrets(fit, grid, noise, place, loss)
     bounds = float(low), float(high)
     return Finding("turns", middle, *bounds, loss, curvature, regret, fit.inflation, tuple(notes))
 
