@@ -47,7 +47,7 @@ def test_not_identified_is_exit_code_1(shell: Shell) -> None:
         ((), "--batch-size"),
         (("--batch-size", "0"), "at least 1"),
         (("--batch-size", "9999"), "more samples"),
-        (("--batch-size", "4", "--optimizer", "adam"), "adamw"),
+        (("--batch-size", "4", "--optimizer", "adamx"), "adamw"),
         (("--batch-size", "4", "--optimizer", "softsignsgd"), "epsilon"),
         (("--batch-size", "4", "--checkpoint", "none"), "is no file"),
     ],
