@@ -33,7 +33,7 @@ def test_all_three_paths(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     # 12 batches judge nothing: whether it passed is left open, whether it ran is not
