@@ -45,7 +45,7 @@ class GridEffort:
 
     deviations: int = 64
     probes: int = 12
-    subset: int = 32
+    subset: int = 16
 
 
 @dataclass(frozen=True)
