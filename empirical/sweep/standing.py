@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log, nan
 
-import numpy as np
-
+from empirical.judge.grid_losses import GridLosses, grid_losses
 from empirical.judge.optimum import find_optimum
 from empirical.judge.optimum_record import Optimum
 from empirical.sweep.cells import Cell, labels
@@ -14,6 +14,10 @@ from empirical.sweep.cost import RATES_EXPECTED, cell_cost
 from empirical.sweep.plan_record import StoredRun
 from empirical.sweep.planned import PlannedSweep, cells_of_runs
 from empirical.sweep.rounds import replay
+from empirical.sweep.trials import shared_repetitions
+
+NEAR = 1.5 * log(2) + 1e-6
+"""Distance in ln eta within which runs of a grid tell its noise level."""
 
 
 @dataclass(frozen=True)
@@ -109,19 +113,36 @@ def _of_bracket(
 def _of_grid(
     planned: PlannedSweep, held: Held, results: Mapping[str, StoredRun]
 ) -> tuple[CellStanding, ...]:
+    noise = {
+        group: shared_repetitions([_near(held[cell.name]) for cell in cells if held[cell.name]])
+        for group, cells in planned.groups.items()
+    }
     found = []
     for cell in planned.cells:
         runs, whole = tuple(held[cell.name]), len(cell.grid) * len(planned.config.seeds)
-        optimum = _optimum(runs) if runs else None
+        optimum = find_optimum(*_columns(runs), noise=noise[cell.group]) if runs else None
         found.append(CellStanding(cell, runs, whole, len(runs) >= whole, optimum))
     return tuple(found)
 
 
-def _optimum(runs: Sequence[StoredRun]) -> Optimum:
-    losses = [np.nan if run.heldout_loss is None else run.heldout_loss.value for run in runs]
-    return find_optimum(
+def _near(runs: Sequence[StoredRun]) -> GridLosses:
+    """The losses within an octave and a half of the lowest: at larger rates noise is larger."""
+    whole = grid_losses(*_columns(runs))
+    if not len(whole.x):
+        return whole
+    lowest = whole.x[whole.best]
+    return grid_losses(
+        *_columns([r for r in runs if abs(log(r.config.learning_rate) - lowest) < NEAR])
+    )
+
+
+def _columns(
+    runs: Sequence[StoredRun],
+) -> tuple[list[float], list[float], list[int], list[bool]]:
+    """Learning rates, losses, seeds, and which runs diverged."""
+    return (
         [run.config.learning_rate for run in runs],
-        losses,
+        [nan if run.heldout_loss is None else run.heldout_loss.value for run in runs],
         [run.config.seed for run in runs],
         [run.diverged for run in runs],
     )

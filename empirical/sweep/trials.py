@@ -9,7 +9,7 @@ import numpy as np
 
 from empirical.judge.grid_losses import GridLosses, grid_losses
 from empirical.judge.misfit import pooled_repetitions
-from empirical.judge.noise_level import NoiseLevel, Residual
+from empirical.judge.noise_level import NoiseLevel
 from empirical.judge.optimum import find_optimum
 from empirical.judge.optimum_record import Optimum
 from empirical.sweep.lattice import learning_rate
@@ -48,11 +48,17 @@ def shared_noise(layers: Sequence[Layer]) -> NoiseLevel | None:
     Layers are taken in until they have enough degrees of freedom together. None where all of them
     have too few: each cell is then judged by itself.
     """
-    left: list[Residual] = []
+    grids: list[GridLosses] = []
     for layer in layers:
-        if sum(each.degrees_of_freedom for each in left) >= ENOUGH:
+        if sum(grid.replicates.degrees_of_freedom for grid in grids) >= ENOUGH:
             break
-        left += [grid_of(trials).replicates for trials in layer if trials]
+        grids += [grid_of(trials) for trials in layer if trials]
+    return shared_repetitions(grids)
+
+
+def shared_repetitions(grids: Sequence[GridLosses]) -> NoiseLevel | None:
+    """The noise level from the repetitions of all grids; None where they are too few."""
+    left = [grid.replicates for grid in grids]
     freedom = sum(each.degrees_of_freedom for each in left)
     squares = sum(each.sum_of_squares for each in left)
     return pooled_repetitions(left) if freedom >= FEWEST and squares > 0 else None
