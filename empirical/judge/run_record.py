@@ -20,7 +20,7 @@ class Run:
         diverged: the run is kept as censored: its learning rate was too large, its loss is not
             used.
         seed: what tells repetitions apart; runs of one seed saw the same batches. "" if unknown.
-        loss_standard_error: of a loss that is itself a mean, None if unstated.
+        loss_standard_error: of `loss`; over runs where n_seeds > 1, else of its evaluation.
         tokens, steps, tokens_or_steps: the horizon, as far as stated.
         extras: further columns as text, by name.
         The rest as in the table; None or "" where the table is silent.

@@ -99,8 +99,8 @@ def table_optima(
 ) -> tuple[GridOptimum, ...]:
     """The optimum of every grid.
 
-    noise: of one run; None: the standard errors of the losses where all runs state them, else
-    that of each group (`table_noise`).
+    noise: of one run; None: where every row is a mean over several runs (n_seeds > 1) and states
+    its standard error, that; else the noise of each group (`table_noise`).
     """
     read = [_columns(grid.runs) for grid in grids]
     stated = all(each.standard_errors is not None for each in read)
@@ -134,7 +134,10 @@ class _Columns:
 def _columns(runs: Sequence[Run]) -> _Columns:
     """What `find_optimum` takes; seeds and standard errors only where every run states them."""
     seeds = [run.seed for run in runs]
-    errors = [run.loss_standard_error or 0.0 for run in runs]
+    # Of a single run it is the error of its evaluation, which all learning rates share: the spread
+    # between runs is another, and is measured from the runs themselves.
+    means = [run.n_seeds is not None and run.n_seeds > 1 for run in runs]
+    errors = [run.loss_standard_error or 0.0 for run in runs] if all(means) else [0.0]
     return _Columns(
         rates=[run.lr for run in runs],
         losses=[nan if run.loss is None else run.loss for run in runs],

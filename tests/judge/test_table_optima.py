@@ -90,13 +90,17 @@ def test_seeds_are_paired_only_where_every_run_names_one() -> None:
     assert (loose.runs, loose.ln_eta) == (21, None)
 
 
-def test_standard_errors_of_losses_come_from_the_table() -> None:
-    """Rung: closed form."""
-    rows = [{**row, "loss_se": 2e-3} for row in rows_of(np.random.default_rng(3), "g", 64, 2e-3)]
-    (found,) = table_optima(grids(table_of(rows)))
-    assert found.optimum.noise is not None
-    assert found.optimum.noise.source == "standard errors of the losses"
-    assert found.optimum.noise.standard_deviation == 2e-3
+def test_standard_errors_over_runs_are_used_and_those_of_evaluation_are_not() -> None:
+    """Rung: closed form. Means over 5 runs bring their own errors. A single run's error is that of
+    the held-out text, the same for all learning rates: 100 times the noise, and without effect.
+    """
+    rows = rows_of(np.random.default_rng(3), "g", 64, 2e-3)
+    (means,) = table_optima(grids(table_of([{**r, "loss_se": 2e-3, "n_seeds": 5} for r in rows])))
+    assert means.optimum.noise is not None
+    assert means.optimum.noise.source == "standard errors of the losses"
+    assert means.optimum.noise.standard_deviation == 2e-3
+    (single,) = table_optima(grids(table_of([{**r, "loss_se": 0.2, "n_seeds": 1} for r in rows])))
+    assert single.optimum == table_optima(grids(table_of(rows)))[0].optimum
 
 
 def losses(rng: np.random.Generator, sigma: float, count: int) -> list[GridLosses]:
