@@ -81,8 +81,8 @@ def run_sweep(
         return UnitTask(
             unit.model_dump_json(),
             root.absolute(),
-            text,
-            checkpoint,
+            tuple(path.absolute() for path in text),
+            checkpoint and checkpoint.absolute(),
             settings.cpus,
             seconds_between_states,
         )
@@ -155,7 +155,7 @@ def _hand_over(
     if room <= 0:
         return
     waiting = (unit for unit in plan.units if store.standing(keys_of(unit)[0]).state == PLANNED)
-    units = tuple(islice(waiting, room))
+    units = tuple(islice(dict.fromkeys(waiting), room))  # a plan may name a unit twice
     store.running(keys_of(unit)[0] for unit in units)
     for unit in units:
         given[engine.executor.submit(compute_unit, task(unit))] = unit

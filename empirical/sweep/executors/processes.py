@@ -7,11 +7,9 @@ break as a whole). Processes see that their driver is gone and end, so that none
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from empirical.errors import UsageError
 from empirical.sweep.configuration import ExecutorSettings
+from empirical.sweep.executors.answer import answered
 from empirical.sweep.executors.engine import Engine, UnitLostError
 from empirical.sweep.executors.local_gpus import local_gpus
 from empirical.sweep.folder import SweepFolder
@@ -197,21 +196,7 @@ def _serve(connection: Connection[Any, Any], environment: dict[str, str]) -> Non
     with suppress(EOFError, OSError):
         while True:
             fn, args, kwargs = connection.recv()
-            try:
-                answer = True, fn(*args, **kwargs)
-            except BaseException as error:
-                answer = False, _portable(error)
-            connection.send(answer)
-
-
-def _portable(error: BaseException) -> BaseException:
-    """The error with its traceback as a note, or its text where it cannot be sent."""
-    error.add_note(traceback.format_exc())
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError("".join(traceback.format_exception(error)))
-    return error
+            connection.send(answered(fn, args, kwargs))
 
 
 def _end_with_driver() -> None:
