@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import ParamSpec, TypeVar
@@ -18,6 +23,7 @@ from empirical.sweep.contents import read_contents
 from empirical.sweep.driver import LOST_IN_A_ROW, run_sweep
 from empirical.sweep.executors.engine import EXECUTORS, Engine, UnitLostError, open_engine
 from empirical.sweep.folder import SweepFolder
+from empirical.sweep.interruption import interruption
 from empirical.sweep.plan_record import Plan
 from empirical.sweep.result_files import keys_of
 from empirical.sweep.schema import FAILED, PLANNED, RunRow
@@ -247,6 +253,53 @@ def test_a_sweep_with_nothing_to_do_starts_no_process(tmp_path: Path) -> None:
     """Rung: closed form."""
     outcome = run_sweep(tmp_path, fixed_planner(), ExecutorSettings())
     assert outcome.complete and not outcome.stopped and not outcome.failed
+
+
+def test_a_unit_that_is_named_twice_is_computed_once(tmp_path: Path) -> None:
+    """Rung: closed form."""
+    executor = Here()
+    drive_here(tmp_path / "a", text_file(tmp_path), fixed_planner(UNIT, UNIT), executor)
+    assert executor.calls == 1
+
+
+def test_asked_twice_to_stop_it_stops_at_once() -> None:
+    """Rung: closed form; afterwards the signals do what they did before."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interruption() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGTERM)
+        assert asked()
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_driver_does_without_torch() -> None:
+    """Rung: closed form (the list of modules that Python itself keeps)."""
+    script = "import sys, empirical.sweep.driver; sys.exit('torch' in sys.modules)"
+    place = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_a_sweep_can_be_read_while_it_is_driven(tmp_path: Path) -> None:
+    """Rung: the real thing (a reader in another thread); it only ever sees more."""
+    root, counts, over = tmp_path / "a", [0], threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            contents = read_contents(SweepFolder(root))
+            assert not contents.damage
+            counts.append(len(contents.finished()))
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            drive_here(root, text_file(tmp_path), two_rounds(2))
+        finally:
+            over.set()
+        reading.result()
+    assert counts == sorted(counts)
+    assert len(counts) > 3
 
 
 def test_every_executor_of_a_sweep_file_has_an_adapter() -> None:

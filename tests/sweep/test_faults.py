@@ -156,13 +156,8 @@ def test_both_copies_of_one_result_damaged_it_is_computed_again(
     assert any(str(damaged) in sentence for sentence in mended)
 
 
-@pytest.mark.parametrize(
-    ("damage", "seed"), [*DAMAGES[:6], *DAMAGES[10:16], pytest.param(untouched, 0, id="untouched")]
-)
-def test_a_journal_left_by_a_kill_may_be_damaged(
-    damage: Damage, seed: int, root: Path, sound: Path, text: Path
-) -> None:
-    """Rung: as above; the journal is that of a transaction which SQLite had begun to write."""
+def left_journal(root: Path) -> Path:
+    """The journal of a transaction that was killed while it wrote to the store."""
     script = (
         "import os, signal, sqlite3, sys\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -174,8 +169,18 @@ def test_a_journal_left_by_a_kill_may_be_damaged(
     store = root / "store.sqlite"
     done = subprocess.run([sys.executable, "-c", script, str(store)], check=False)
     assert done.returncode == -signal.SIGKILL
-    journal = root / "store.sqlite-journal"
-    assert journal.exists() and store.read_bytes() != (sound / "store.sqlite").read_bytes()
+    return root / "store.sqlite-journal"
+
+
+@pytest.mark.parametrize(
+    ("damage", "seed"), [*DAMAGES[:6], *DAMAGES[10:16], pytest.param(untouched, 0, id="untouched")]
+)
+def test_a_journal_left_by_a_kill_may_be_damaged(
+    damage: Damage, seed: int, root: Path, sound: Path, text: Path
+) -> None:
+    """Rung: as above; the journal is that of a transaction which SQLite had begun to write."""
+    journal = left_journal(root)
+    assert (root / "store.sqlite").read_bytes() != (sound / "store.sqlite").read_bytes()
     journal.write_bytes(damage(journal.read_bytes(), Random(seed)))
     check(root, sound, text)
 
@@ -264,11 +269,16 @@ def test_a_store_that_may_not_grow_is_said_and_loses_nothing(tmp_path: Path, tex
     assert len(after) == len(UNITS)
 
 
-def test_a_read_only_folder_is_said_and_can_be_read(sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", [False, True], ids=["at rest", "within a transaction"])
+def test_a_read_only_folder_is_said_and_can_be_read(
+    journal: bool, sound: Path, tmp_path: Path
+) -> None:
     """Rung: the real thing (a file system that is mounted so)."""
     disk = tmp_path / "disk"
     with tiny_disk(disk, 10_000):
         shutil.copytree(sound, disk / "sweep")
+        if journal:
+            left_journal(disk / "sweep")
         remount(disk, "ro")
         with (
             pytest.raises(StorageError, match="make it writable and resume"),

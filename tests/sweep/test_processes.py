@@ -21,6 +21,8 @@ from empirical.train.loop import DivergedError
 from tests.sweep.kill_many import processes_of, workers_of
 from tests.sweep.tiny_sweep import command, text_file
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts processes in /proc")
+
 SECONDS = 60
 """Longer than a busy machine takes to start a process."""
 
@@ -147,7 +149,3 @@ def test_asked_to_end_it_leaves_its_states_and_says_so(number: int, tmp_path: Pa
     assert said == b""
     assert len(list(states.glob("*.safetensors"))) == 2
     assert all_gone(driver.pid)
-
-
-if sys.platform != "linux":
-    pytest.skip("processes are counted in /proc", allow_module_level=True)
