@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite, log
 from typing import Literal
 
@@ -128,6 +129,12 @@ def _around(grid: GridLosses) -> list[int]:
     return [position_of_log(x) for x in near]
 
 
+def _between(grid: GridLosses) -> list[int]:
+    """Halfway to the neighbours of the lowest loss, where there is room."""
+    near = _around(grid)
+    return [(a + b) // 2 for a, b in pairwise(near) if b - a > FINEST]
+
+
 def _narrow(
     trials: Sequence[Trial],
     limits: Limits,
@@ -137,6 +144,13 @@ def _narrow(
 ) -> Move:
     positions = {trial.position for trial in trials}
     left = limits.most - len(positions)
+    if noise is None and left > 0:
+        # Three learning rates fit any parabola: what scatters about the curve is not known yet.
+        seeds = sorted({trial.seed for trial in trials})
+        between = _between(grid_of(trials))[:left]
+        wanted_runs = tuple((p, seed) for p in between for seed in seeds)
+        if wanted_runs:
+            return Move("fill", "half an octave from the lowest loss", wanted_runs, optimum)
     if optimum.status is Status.STABILITY_EDGE and noise is not None:
         return Move("done", "the optimum is at the edge of divergence", (), optimum)
     if noise is not None:

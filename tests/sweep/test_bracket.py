@@ -106,6 +106,15 @@ def test_an_optimum_at_the_edge_of_divergence_is_said_to_be_one() -> None:
     assert move.optimum.learning_rate is None
 
 
+def test_three_learning_rates_without_a_noise_level_are_no_end() -> None:
+    """Closed form: two seeds at three learning rates say nothing of the noise; more are tried."""
+    pair = (*trials({-1: 1.2, 0: 1.1, 1: 1.2}), *trials({-1: 1.21, 0: 1.11, 1: 1.22}, seed=1))
+    move = next_move(pair, 0, LIMITS, None)
+    assert move.rule == "fill"
+    assert sorted({at / OCTAVE for at, _ in move.wanted}) == [-0.5, 0.5]
+    assert {seed for _, seed in move.wanted} == {0, 1}
+
+
 def test_it_gives_up_at_its_limits() -> None:
     """Closed form: three learning rates at most, and the lowest loss at the edge."""
     few = Limits(width=0.25, most=3, seeds=(0,))
