@@ -112,6 +112,7 @@ def misfit_of(problem: LocalProblem) -> Misfit:
     shaped = free.T @ whiten @ problem.design[:, 3:]
     variance, basis = np.linalg.eigh(shaped @ problem.shape_covariance @ shaped.T)
     values = basis.T @ (free.T @ (whiten @ problem.loss))
+    # Eigenvalues that are zero come out negative by rounding.
     return Misfit(values, np.clip(variance, 0, None), problem.curvature)
 
 
