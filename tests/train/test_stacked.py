@@ -26,8 +26,15 @@ from empirical.train.optimizer_configuration import (
     SqrtNumelSGDConfig,
 )
 from empirical.train.optimizers import build_optimizer
-from empirical.train.stacked import StackedPath, StackedTrainee, can_stack, stacked_paths
+from empirical.train.stacked import (
+    StackedPath,
+    StackedTrainee,
+    can_stack,
+    compiled_path_missing,
+    stacked_paths,
+)
 from empirical.train.stacked.gradient import DifferentiatedGradient
+from empirical.train.stacked.kernels.build import library
 from empirical.train.stacked.layout import network_layout
 from empirical.train.stacked.network import stacked_losses
 from empirical.train.trainee import SingleTrainee
@@ -266,7 +273,16 @@ def test_stacks_that_cannot_be_are_refused() -> None:
 def test_without_a_compiler_the_compiled_path_is_not_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Closed form: $CC names nothing that exists."""
+    """Closed form: $CC names nothing that exists, or the cache cannot be made."""
     assert stacked_paths(CPU) == tuple(PATHS)
-    monkeypatch.setenv("CC", "no-such-compiler")
-    assert stacked_paths(CPU) == ("stacked",)
+    assert compiled_path_missing(CPU) is None
+    for name, value, words in (
+        ("CC", "no-such-compiler", "no-such-compiler is not installed"),
+        ("XDG_CACHE_HOME", "/dev/null", "set XDG_CACHE_HOME"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            library.cache_clear()
+            assert stacked_paths(CPU) == ("stacked",)
+            assert words in (compiled_path_missing(CPU) or "")
+    library.cache_clear()

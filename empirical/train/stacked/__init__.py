@@ -5,6 +5,11 @@ products are batched over the replicas, attention runs on the folded replica and
 """
 
 from empirical.train.stacked.optimizers import can_stack
-from empirical.train.stacked.trainee import StackedPath, StackedTrainee, stacked_paths
+from empirical.train.stacked.trainee import (
+    StackedPath,
+    StackedTrainee,
+    compiled_path_missing,
+    stacked_paths,
+)
 
-__all__ = ["StackedPath", "StackedTrainee", "can_stack", "stacked_paths"]
+__all__ = ["StackedPath", "StackedTrainee", "can_stack", "compiled_path_missing", "stacked_paths"]

@@ -18,7 +18,7 @@ from empirical.train.evaluation import EVALUATION_BATCH
 from empirical.train.optimizer_configuration import OptimizerConfig
 from empirical.train.stacked.compiled_gradient import CompiledGradient
 from empirical.train.stacked.gradient import DifferentiatedGradient, Gradient, StackedLosses
-from empirical.train.stacked.kernels.build import find_compiler
+from empirical.train.stacked.kernels.build import library
 from empirical.train.stacked.layout import Layout, network_layout
 from empirical.train.stacked.network import stacked_losses
 from empirical.train.stacked.optimizers import StackedOptimizer
@@ -27,9 +27,22 @@ StackedPath = Literal["stacked", "stacked-compiled"]
 
 
 def stacked_paths(device: torch.device) -> tuple[StackedPath, ...]:
-    """The paths that this machine can compute: "stacked-compiled" wants a compiler."""
-    compiler = find_compiler() if device.type == "cpu" else find_spec("triton")
-    return ("stacked", "stacked-compiled") if compiler else ("stacked",)
+    """The paths that this machine can compute."""
+    return ("stacked",) if compiled_path_missing(device) else ("stacked", "stacked-compiled")
+
+
+def compiled_path_missing(device: torch.device) -> str | None:
+    """Why "stacked-compiled" cannot be had, in one line; None where it can.
+
+    On the CPU the kernels are built to find out, unless they are there already.
+    """
+    if device.type != "cpu":
+        return None if find_spec("triton") else "torch.compile wants triton, which is not installed"
+    try:
+        library(False)
+    except UsageError as error:
+        return str(error)
+    return None
 
 
 class StackedTrainee:

@@ -36,9 +36,18 @@ def library(wide: bool) -> ctypes.CDLL:
     """The kernels for float64 (wide) or float32, from the cache or built now, in about 2 s.
 
     The cache is ~/.cache/scaling-theory or under $XDG_CACHE_HOME. Raises UsageError where there is
-    no C compiler, or where it fails.
+    no C compiler, where it fails, and where nothing can be kept or loaded.
     """
-    return ctypes.CDLL(str(library_file(wide, _cache())))
+    folder = _cache()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return ctypes.CDLL(str(library_file(wide, folder)))
+    except OSError as error:
+        raise UsageError(
+            f"the compiled kernels cannot be kept in {folder} or loaded from there "
+            f"({error.strerror or error}); set XDG_CACHE_HOME to another folder, or use the path "
+            "stacked"
+        ) from None
 
 
 def library_file(wide: bool, folder: Path) -> Path:
@@ -49,9 +58,10 @@ def library_file(wide: bool, folder: Path) -> Path:
     """
     compiler = find_compiler()
     if compiler is None:
+        missing = os.environ.get("CC") or "any of cc, gcc, clang"
         raise UsageError(
-            "the path stacked-compiled wants a C compiler and none of $CC, cc, gcc, clang is "
-            "installed; install one, or use the path stacked"
+            f"the path stacked-compiled wants a C compiler and {missing} is not installed; install "
+            "one, or use the path stacked"
         )
     text = b"".join((HERE / name).read_bytes() for name in (*HEADERS, *SOURCES))
     made_of = "\n".join([compiler, _version(compiler), *FLAGS, str(wide), _processor()])
@@ -104,12 +114,4 @@ def _processor() -> str:
 
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "scaling-theory"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be made ({error.strerror}), the compiled kernels are kept there; set "
-            "XDG_CACHE_HOME to a folder that can be written"
-        ) from None
-    return folder
+    return (Path(base) if base else Path.home() / ".cache") / "scaling-theory"
