@@ -93,6 +93,26 @@ def test_a_sweep_from_plan_to_table(shell: Shell, sweep: Path, tmp_path: Path) -
     }
 
 
+def test_failed_runs_are_named_and_tried_again(shell: Shell, sweep: Path, tmp_path: Path) -> None:
+    """Closed form: the text is lost after planning; back again, everything is computed."""
+    assert shell("sweep", "plan", "sweep.toml")[0] == 0
+    text = (tmp_path / "text.txt").read_text()
+    (tmp_path / "text.txt").unlink()
+    code, out, _ = shell("sweep", "run", "sweep.toml")
+    assert code == 1
+    assert "failed, 16 runs: the text text.txt does not exist" in out
+    assert "next: scaling-theory sweep retry runs/tiny" in out
+    code, out, _ = shell("sweep", "status", "runs/tiny", "--json")
+    assert (code, len(json.loads(out)["failed"])) == (0, 16)
+    (tmp_path / "text.txt").write_text(text)
+    assert shell("sweep", "resume", "runs/tiny")[0] == 1
+    code, out, _ = shell("sweep", "retry", "runs/tiny", "--json")
+    assert (code, json.loads(out)) == (0, {"retried_units": 16})
+    code, out, err = shell("sweep", "resume", "runs/tiny")
+    assert code == 0, err
+    assert "runs: 16 finished" in out
+
+
 def test_a_folder_takes_one_sweep(shell: Shell, sweep: Path, tmp_path: Path) -> None:
     """Closed form: another sweep into a begun folder is refused, another executor is not."""
     (tmp_path / "runs/tiny").mkdir(parents=True)
