@@ -32,11 +32,11 @@ ROOT = Path(__file__).parents[2]
 TARGETS = ("driver", *("worker",) * 5, "any", "group")
 """A driver takes some seconds to start, a worker none: most kills are of workers."""
 
-LONGEST_WAIT = 1.5
-"""Seconds from a worker at work to a kill, at most."""
+LONGEST_WORK = 1.2
+"""Processor time of the workers from one kill to the next, in seconds, at most."""
 
-SHARE_OF_EARLY_KILLS = 0.2
-"""The rest waits until a worker is there, so that most kills meet work and not the start."""
+SHARE_OF_EARLY_KILLS = 0.1
+"""The others wait for some work to be done, however busy the machine; these need not meet any."""
 
 
 @dataclass
@@ -70,6 +70,29 @@ def workers_of(session: int) -> list[int]:
     """Those that a child of the driver, the server of processes, has forked."""
     parents = processes_of(session)
     return sorted(p for p, parent in parents.items() if parents.get(parent) == session)
+
+
+def seconds_of_work(session: int) -> float:
+    """Processor time of the workers that live."""
+    ticks = 0
+    for worker in workers_of(session):
+        try:
+            fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_work(driver: subprocess.Popen[bytes], random: Random) -> None:
+    """Until the moment of the next kill, or the end of the driver."""
+    wanted = random.uniform(0, LONGEST_WORK)
+    if random.random() < SHARE_OF_EARLY_KILLS:
+        time.sleep(wanted)
+        return
+    before = seconds_of_work(driver.pid)
+    while driver.poll() is None and seconds_of_work(driver.pid) < before + wanted:
+        time.sleep(0.02)
 
 
 def finished(root: Path) -> Mapping[str, str]:
@@ -115,12 +138,7 @@ def disturb(
             command(root, text, *size), cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE
         )
         while driver.poll() is None and sum(seen.kills.values()) < kills:
-            early = random.random() < SHARE_OF_EARLY_KILLS
-            while not early and not workers_of(driver.pid) and driver.poll() is None:
-                time.sleep(0.02)
-            until = time.monotonic() + random.uniform(0, LONGEST_WAIT)
-            while time.monotonic() < until and driver.poll() is None:
-                time.sleep(0.02)
+            wait_for_work(driver, random)
             if driver.poll() is not None:
                 break
             hit = kill(random.choice(TARGETS), driver, random)
@@ -138,7 +156,7 @@ def disturb(
             if hit in ("driver", "group"):
                 driver.wait()
         said, _ = driver.communicate()
-        seen.mended += len(said.split(b"\n")) - 2 if said.strip() else 0
+        seen.mended += len(said.split(b"\n")) - 1 if said.strip() else 0
         seen.resumed += states
         if driver.returncode == 0:
             break
@@ -154,7 +172,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cells", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--log", type=Path)
     given = parser.parse_args()
     log = given.log.open("w") if given.log else sys.stdout
