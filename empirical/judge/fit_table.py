@@ -39,9 +39,7 @@ class TableForFit:
     sha256: str
 
 
-def table_for_fit(
-    table: RunTable, found: Sequence[GridOptimum], n_params: str = ""
-) -> TableForFit:
+def table_for_fit(table: RunTable, found: Sequence[GridOptimum], n_params: str = "") -> TableForFit:
     """The optima of `table` as arrays; those beyond their grids as bounds.
 
     n_params: an extra column to take the number of parameters from, such as the active ones.

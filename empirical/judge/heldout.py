@@ -3,21 +3,24 @@
 left-out batch size: each batch size in turn is predicted from all others. upward: the larger half
 of the batch sizes is predicted from the smaller half. left-out group: each group in turn, such as
 one (N, D), is predicted from the others. Only optima inside their grid are judged; those beyond
-theirs help to fit.
+theirs help to fit. Where there are very many batch sizes or groups, neighbours go together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from empirical.errors import UsageError
 from empirical.judge.fit import Fit, fit_law
 from empirical.judge.fit_data import Array, Mask, Optima
 from empirical.judge.league_entries import Entry
+
+MOST_FOLDS = 20
 
 Split = Literal["batch size", "upward", "group"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -76,12 +79,17 @@ def folds(data: Optima, split: Split) -> Iterator[Mask]:
     batches = np.unique(data.log_batch.round(9))
     groups = np.unique(data.group)
     if split == "group" and len(groups) > 1:
-        for group in groups:
-            yield data.group == group
+        for block in _blocks(groups):
+            yield np.isin(data.group, block)
     if split == "batch size" and len(batches) > 1:
-        for batch in batches:
-            yield np.abs(data.log_batch - batch) < 1e-8
+        for block in _blocks(batches):
+            yield np.isin(data.log_batch.round(9), block)
     if split == "upward" and len(batches) > 1:
         # With an odd number of batch sizes the middle one is fitted.
         largest_fitted = batches[(len(batches) - 1) // 2]
-        yield data.log_batch > largest_fitted + 1e-8
+        yield data.log_batch.round(9) > largest_fitted
+
+
+def _blocks(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Each value alone, or, of many, neighbours together in `MOST_FOLDS` blocks."""
+    return np.array_split(values, min(len(values), MOST_FOLDS))

@@ -10,7 +10,7 @@ import pytest
 from empirical.errors import UsageError
 from empirical.judge.fit import fit_law
 from empirical.judge.fit_data import Optima
-from empirical.judge.heldout import SPLITS, folds, held_out
+from empirical.judge.heldout import MOST_FOLDS, SPLITS, folds, held_out
 from empirical.judge.league import League, play
 from empirical.judge.league_entries import Entry, entries_for
 from empirical.judge.planted import drawn, planted
@@ -42,6 +42,15 @@ def test_folds_leave_out_what_they_say(surge: Optima, split: str) -> None:
         assert left_out.sum() == len(surge) / 2
     else:
         assert left_out.min() == 1
+
+
+def test_many_batch_sizes_are_left_out_in_blocks(surge: Optima) -> None:
+    """Rung: closed form. 108 different batch sizes: 20 blocks of neighbours, each once."""
+    many = replace(surge, log_batch=np.arange(len(surge)) / 10)
+    found = list(folds(many, "batch size"))
+    assert len(found) == MOST_FOLDS
+    np.testing.assert_array_equal(np.sum(found, axis=0), 1)
+    assert all(np.ptp(np.flatnonzero(fold)) == fold.sum() - 1 for fold in found)
 
 
 def test_a_held_out_error_is_that_of_a_fit_without_it(surge: Optima) -> None:
