@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,9 @@ from empirical.train.optimizer_configuration import (
     SqrtNumelSGDConfig,
 )
 from empirical.train.optimizers import build_optimizer
+from empirical.train.run import StoppedError
+from empirical.train.run_configuration import RunConfig, WorkUnit
+from empirical.train.run_execution import Materials, execute_unit
 from empirical.train.stacked import (
     StackedPath,
     StackedTrainee,
@@ -37,6 +42,7 @@ from empirical.train.stacked.gradient import DifferentiatedGradient
 from empirical.train.stacked.kernels.build import library
 from empirical.train.stacked.layout import network_layout
 from empirical.train.stacked.network import stacked_losses
+from empirical.train.text import load_text
 from empirical.train.trainee import SingleTrainee
 
 NETWORK = NetworkConfig(context=10, width=12, depth=2, heads=3)
@@ -194,6 +200,39 @@ def test_a_resumed_stack_ends_bit_identical(name: str, path: StackedPath) -> Non
     for key, value in whole.state().items():
         assert torch.equal(second.state()[key], value)
     assert not torch.equal(first.state()["weights"], whole.state()["weights"])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_unit_stopped_again_and_again_ends_bit_identical(
+    path: StackedPath, tmp_path: Path
+) -> None:
+    """Closed form: the run engine with and without interruptions, one run of three diverging."""
+    text = tmp_path / "text"
+    text.write_bytes(bytes(np.random.default_rng(0).integers(97, 123, 20_000, dtype=np.uint8)))
+    run = RunConfig(
+        network=NETWORK,
+        text_sha256=load_text([text]).sha256,
+        optimizer=SGDConfig(momentum=0.9),
+        learning_rate=1e-2,
+        batch_size=2,
+        steps=100,
+        heldout_sequences=8,
+    )
+    runs = [run, run.model_copy(update={"learning_rate": 1e4}), run.model_copy(update={"seed": 1})]
+    unit = WorkUnit(runs=tuple(runs), path=path)
+    materials, stops = Materials((text,)), 0
+    whole = execute_unit(unit, materials)
+    while True:
+        try:
+            # Asked at each reading, every 20 steps; the last one ends the runs before it is asked.
+            pieces = execute_unit(unit, materials, state_file=tmp_path / "state", stop=lambda: True)
+            break
+        except StoppedError:
+            stops += 1
+    assert stops == 4
+    timeless = [[replace(result, seconds=0.0) for result in results] for results in (whole, pieces)]
+    assert timeless[0] == timeless[1]
+    assert [result.diverged_at is None for result in whole] == [True, False, True]
 
 
 @pytest.mark.parametrize("path", PATHS)
