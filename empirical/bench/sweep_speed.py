@@ -69,7 +69,7 @@ SHAPES = (
     Shape("1 sequence of 64 tokens", SMALL, 1, 1000, 256, 4, 4, 4.0),
     Shape("16 sequences of 64 tokens", SMALL, 16, 300, 256, 3, 1, 1.6),
     Shape("64 sequences of 64 tokens", SMALL, 64, 100, 256, 3, 1, 1.6),
-    Shape("width 256, 16 sequences of 128 tokens", LARGE, 16, 20, 64, 2, 1, 1.15),
+    Shape("width 256, 16 sequences of 128 tokens", LARGE, 16, 40, 64, 2, 1, 1.15),
 )
 
 
