@@ -49,14 +49,18 @@ class Peers:
     ) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait()
+            self.process.communicate()  # closes the pipes, broken or not
 
     def round(self) -> dict[str, float | str]:
-        """Cost in gradients by name of the peer, or why there is none; {} without peers."""
+        """Cost in gradients by name of the peer, or why there is none; {} without a process."""
         if self.process is None or self.process.stdin is None or self.process.stdout is None:
             return {}
-        self.process.stdin.write("round\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write("round\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            # it ended; why, it has said itself
+            return {}
         answer = self.process.stdout.readline()
         if not answer:
             return {}
