@@ -111,7 +111,8 @@ def _bracket(trials: Sequence[Trial], seed: int, limits: Limits, optimum: Optimu
     wide = [
         (a + b) // 2
         for a, b in ((trained[grid.best - 1], best), (best, trained[grid.best + 1]))
-        if b - a > OCTAVE
+        # A learning rate that diverged there below one that trains is not tried again.
+        if b - a > OCTAVE and (a + b) // 2 not in positions
     ]
     return move("fill", "the lowest loss has a far neighbour", *wide) if wide else None
 

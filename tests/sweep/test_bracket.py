@@ -20,10 +20,10 @@ NOISE = known_noise(0.001)
 
 @pytest.fixture(scope="module")
 def found() -> list[Found]:
-    """Ten groups of three cells, started up to two octaves from their optima."""
+    """Six groups of three cells, started up to two octaves from their optima."""
     rng = np.random.default_rng(0)
     cells: list[Found] = []
-    for group in range(10):
+    for group in range(6):
         models = [imagined(10 * group + n, rng, noise=7e-4, near=-6.0) for n in range(3)]
         away = [log(2) * rng.uniform(-2, 2) for _ in models]
         starts = [
@@ -35,13 +35,13 @@ def found() -> list[Found]:
 
 
 def test_planted_optima_lie_in_intervals_as_narrow_as_asked(found: list[Found]) -> None:
-    """Planted parameters. Of 30 intervals of 95 %, 25 or more hold with probability 0.997."""
+    """Planted parameters. Of 18 intervals of 95 %, 14 or more hold with probability 0.999."""
     assert all(cell.moves[-1].rule == "done" for cell in found)
     for cell in found:
         optimum = cell.moves[-1].optimum
         assert optimum is not None
         assert (optimum.bounds[1] - optimum.bounds[0]) / log(2) <= LIMITS.width
-    assert sum(cell.covered for cell in found) >= 25
+    assert sum(cell.covered for cell in found) >= 14
 
 
 def test_the_coverage_check_sees_a_bias(found: list[Found]) -> None:
@@ -52,14 +52,14 @@ def test_the_coverage_check_sees_a_bias(found: list[Found]) -> None:
         assert optimum is not None
         low, high = optimum.bounds
         missed += not low <= cell.model.optimum + 0.2 * log(2) <= high
-    assert missed > 5
+    assert missed > 4
 
 
 def test_it_takes_two_fifths_of_a_half_octave_grid_over_six_octaves(found: list[Found]) -> None:
     """Planted parameters: 13 learning rates x 2 seeds, the cells that start far off included."""
     runs = np.array([len(cell.trials) for cell in found])
     far = np.array([abs(cell.off) > 1.5 for cell in found])
-    assert far.sum() >= 5
+    assert far.sum() >= 3
     assert runs.mean() <= 0.4 * 13 * 2
     assert runs[far].mean() <= 0.4 * 13 * 2
 
@@ -77,6 +77,11 @@ CASES: dict[str, tuple[dict[int, float | None], str, list[tuple[float, int]]]] =
     "all diverged": ({-1: None, 0: None, 1: None}, "extend", [(-3, 0)]),
     "next to divergence": ({-1: 1.2, 0: 1.1, 1: None}, "fill", [(0.5, 0)]),
     "far neighbour": ({0: 1.2, 1: 1.1, 3: 1.2}, "fill", [(2, 0)]),
+    "a stray divergence between": (
+        {0: 1.2, 1: 1.1, 2: None, 3: 1.2},
+        "seeds",
+        [(0, 1), (1, 1), (3, 1)],
+    ),
     "between its neighbours": (
         {-1: 1.2, 0: 1.1, 1: 1.2},
         "seeds",
@@ -139,7 +144,7 @@ def test_a_wider_interval_costs_fewer_runs() -> None:
     counts = []
     for width in (1.0, 0.25):
         rng = np.random.default_rng(2)
-        models = [imagined(number, rng, noise=2e-3, near=-6.0) for number in range(3)]
+        models = [imagined(number, rng, noise=2e-3, near=-6.0) for number in range(2)]
         starts = [(model, position_of(np.exp(model.optimum))) for model in models]
         cells = bracket_together(starts, Limits(width, 12, (0, 1)))
         counts.append(sum(len(cell.trials) for cell in cells))

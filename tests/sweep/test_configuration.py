@@ -152,12 +152,14 @@ def test_a_file_that_is_no_toml_is_refused(text: str, tmp_path: Path) -> None:
         read_sweep(tmp_path / "missing.toml")
 
 
-@pytest.mark.parametrize("name", ["sweep.toml", "sweep_tiny.toml"])
+@pytest.mark.parametrize(
+    "name", ["sweep.toml", "sweep_tiny.toml", "bracket_adaptive.toml", "bracket_grid.toml"]
+)
 def test_the_examples_are_sweeps(name: str) -> None:
     """Closed form: they are read, and every budget is a whole number of steps."""
     config = read_sweep(EXAMPLES / name)
-    assert config.network is not None
-    cells, said = cells_of(config, config.network.context, None)
+    network = config.network or NetworkConfig(context=32)
+    cells, said = cells_of(config, network.context, None)
     assert cells
     assert not said
 
