@@ -34,8 +34,10 @@ class Peers:
         if python.is_file():
             # the peers warn of their own; what they print must not be taken for an answer
             command = [str(python), "-W", "ignore", "-m", "empirical.bench.peers"]
+            # this code, whether or not it is installed there
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
             )
 
     def __enter__(self) -> Self:
