@@ -160,6 +160,7 @@ def _optimum(found: CellStanding) -> dict[str, Any]:
         "cell": found.cell.name,
         "runs": len(found.runs),
         "ended": found.ended,
+        "at_its_limits": found.gave_up,
         "status": optimum.status.value if optimum else "no runs",
         "learning_rate": optimum.learning_rate if optimum else None,
         "low": low if low > 0 else None,
@@ -199,6 +200,7 @@ def _optima_lines(optima: list[dict[str, Any]]) -> list[str]:
             shown = (f"{x:.3g}" if x is not None else "open" for x in (low, high))
             answer = f"{rate:.3g} ({' to '.join(shown)})"
         more = "" if found["ended"] else ", goes on"
+        more += ", at its limits" if found["at_its_limits"] else ""
         lines.append(f"  {found['cell']:<{width}}  {found['runs']:>4}  {answer}{more}")
     return [*lines, ""]
 

@@ -25,6 +25,7 @@ class CellStanding:
     """One cell: its runs so far, how many it will want, and what they say of its optimum.
 
     expected: of an adaptive sweep as far as can be said. ended: it wants nothing more.
+    gave_up: it ended at a limit, its interval wider than asked.
     """
 
     cell: Cell
@@ -32,6 +33,7 @@ class CellStanding:
     expected: int
     ended: bool
     optimum: Optimum | None
+    gave_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def _of_bracket(
         ended = progress is not None and progress.ended
         expected = len(runs) if ended else max(usual, len(runs) + 1)
         optimum = progress.moves[-1].optimum if progress and progress.moves else None
-        found.append(CellStanding(cell, runs, expected, ended, optimum))
+        gave_up = progress is not None and ended and progress.moves[-1].rule == "given up"
+        found.append(CellStanding(cell, runs, expected, ended, optimum, gave_up))
     return tuple(found)
 
 

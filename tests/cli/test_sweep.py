@@ -170,6 +170,24 @@ def test_what_does_not_fit_is_refused_at_plan(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
+def test_the_shipped_sweep_in_its_tiny_form(shell: Shell, tmp_path: Path) -> None:
+    """Closed form: the commands of the example, adaptive, from plan to the laws that fit."""
+    example = str(Path(__file__).parents[2] / "examples" / "sweep_tiny.toml")
+    code, out, err = shell("sweep", "plan", example)
+    assert code == 0, err
+    assert "cost expected: 40 runs" in out
+    code, out, err = shell("sweep", "run", example, "--json")
+    assert code == 0, err
+    ended = json.loads(out)
+    assert ended["complete"]
+    assert ended["cells_ended"] == 4
+    assert shell("sweep", "export", "runs/sweep_tiny")[0] == 0
+    table = tmp_path / "runs/sweep_tiny/table.csv"
+    assert len(table.read_text().splitlines()) == ended["runs"] + 1
+    assert shell("fit", str(table))[0] in (0, 1)
+
+
 def test_folders_that_are_no_sweeps_are_refused(shell: Shell, tmp_path: Path) -> None:
     """Closed form: exit code 2 and the next command."""
     for verb in ("resume", "status", "retry", "export"):
