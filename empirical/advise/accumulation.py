@@ -43,12 +43,10 @@ def judge_accumulation(
     if saved < WORTH:
         worth, why = False, f"it saves {saved:.1%} of the time"
     elif factor is None:
-        worth, why = (
-            False,
-            (
-                f"it saves {saved:.0%} of the time and takes {steps} times fewer updates; what that "
-                "costs is known with --stats"
-            ),
+        worth = False
+        why = (
+            f"it saves {saved:.0%} of the time and takes {steps} times fewer updates; what that "
+            "costs is known with --stats"
         )
     else:
         time_factor = (1 - saved) * factor

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
+
 from empirical.measure.throughput import Step, StepTimes, saved_bytes, time_steps, wait_for
 from empirical.train.optimizer_configuration import OptimizerConfig
 from empirical.train.optimizers import build_optimizer
@@ -106,4 +107,3 @@ def _update_seconds(update: Step, parameters: list[torch.nn.Parameter]) -> float
         wait_for(device)
         found.append(time.perf_counter() - began)
     return median(found)
-

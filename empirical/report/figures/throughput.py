@@ -55,5 +55,5 @@ def draw_throughput(record: Mapping[str, Any], wide: bool) -> Figure:
     axes.set_xlabel("batch size [sequences]")
     axes.set_ylabel("throughput [tokens per second]")
     axes.set_title(record["workload"]["name"])
-    legend_below(figure, [measured, enough, marked])
+    legend_below(figure, [measured.lines[0], enough, marked])
     return figure
