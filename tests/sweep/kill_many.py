@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 TARGETS = ("driver", *("worker",) * 5, "any", "group")
 """A driver takes some seconds to start, a worker none: most kills are of workers."""
 
-LONGEST_WORK = 1.2
+LONGEST_WORK = 0.5
 """Processor time of the workers from one kill to the next, in seconds, at most."""
 
 SHARE_OF_EARLY_KILLS = 0.1
@@ -92,7 +92,7 @@ def wait_for_work(driver: subprocess.Popen[bytes], random: Random) -> None:
         return
     before = seconds_of_work(driver.pid)
     while driver.poll() is None and seconds_of_work(driver.pid) < before + wanted:
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def finished(root: Path) -> Mapping[str, str]:
@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cells", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--log", type=Path)
     given = parser.parse_args()
     log = given.log.open("w") if given.log else sys.stdout
