@@ -20,6 +20,10 @@ from empirical.measure.short_memory import with_less
 SAMPLE_WORK = 3e7
 """Parameters times tokens from which, on a CPU, single samples are no faster together."""
 
+SAMPLE_SIZE = 1 << 21
+"""Parameters from which the same holds: a gradient is then larger than the caches, whatever it
+took to compute."""
+
 TOGETHER = 16
 """Samples per vectorised pass at most: more of them leave the caches and are slower."""
 
@@ -97,7 +101,8 @@ def _gradient_into(
 def one_by_one(problem: Problem) -> bool:
     """Whether samples are so much work that vectorising over them only takes memory."""
     work = problem.parameters * problem.tokens_per_sample
-    return problem.point.device.type == "cpu" and work >= SAMPLE_WORK
+    large = work >= SAMPLE_WORK or problem.parameters >= SAMPLE_SIZE
+    return problem.point.device.type == "cpu" and large
 
 
 def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:
