@@ -28,5 +28,5 @@ def report_wrong_use(message: str) -> int:
 
 def report_interrupt() -> int:
     """Say in one line on stderr that the user stopped the program; return its exit code."""
-    print("interrupted: stopped before the end, nothing more was written", file=sys.stderr)
+    print("interrupted: stopped before the end", file=sys.stderr)
     return int(ExitCode.INTERRUPTED)

@@ -22,14 +22,7 @@ from empirical.train.run_configuration import WorkUnit
 from tests.sweep.clustered import SECONDS, drive_clustered, until
 from tests.sweep.tiny_sweep import table, text_file
 
-pytestmark = [
-    pytest.mark.slow,
-    # Ray's own: processes and sockets of the cluster are left to the interpreter, and it tells
-    # of what its later versions will do.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
-    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
-]
+pytestmark = pytest.mark.slow
 
 
 @dataclass

@@ -150,8 +150,6 @@ def test_jobs_that_a_driver_left_behind_are_taken_up(
 
 
 @pytest.mark.slow
-# submitit forgets processes of jobs that it was told to end before they have.
-@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_answers_of_jobs(tmp_path: Path) -> None:
     """Rung: closed form: a value, an error of the unit in its own type, a job that is killed."""
     with open_engine(LOCAL, SweepFolder(tmp_path)) as engine:
