@@ -39,7 +39,7 @@ CASES: dict[str, Case] = {
     "mlp": (
         digits_mlp,
         Plan(
-            steps=200, train_batch=32, pool=1437, batch_sizes=(4, 16, 64, 256),
+            steps=200, train_batch=32, pool=1437, wide_pool=1437, batch_sizes=(4, 16, 64, 256),
             batches=(2048, 1024, 512, 256), epsilon_ratios=(0.0, 0.1, 1.0, 10.0),
             deviations=479, micro_batch=1, searches=256, search_samples=128,
         ),
@@ -47,7 +47,7 @@ CASES: dict[str, Case] = {
     "gpt2": (
         hugging_face_gpt2,
         Plan(
-            steps=200, train_batch=16, pool=384, batch_sizes=(4, 16, 64),
+            steps=200, train_batch=16, pool=384, wide_pool=2048, batch_sizes=(4, 16, 64),
             batches=(192, 96, 48), epsilon_ratios=(0.0, 1.0, 10.0),
             deviations=128, micro_batch=1, searches=48, search_samples=32,
         ),
@@ -55,7 +55,7 @@ CASES: dict[str, Case] = {
     "gpt": (
         built_in_gpt,
         Plan(
-            steps=200, train_batch=8, pool=256, batch_sizes=(4, 16, 64),
+            steps=200, train_batch=8, pool=256, wide_pool=2048, batch_sizes=(4, 16, 64),
             batches=(96, 64, 32), epsilon_ratios=(0.0, 3.0),
             deviations=96, micro_batch=1, searches=24, search_samples=32,
         ),
@@ -63,7 +63,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 SMALL = Plan(
-    steps=20, train_batch=8, pool=48, batch_sizes=(8,), batches=(12,),
+    steps=20, train_batch=8, pool=48, wide_pool=64, batch_sizes=(8,), batches=(12,),
     epsilon_ratios=(0.3,), deviations=12, micro_batch=1, searches=6, search_samples=16,
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from statistics import median
 from time import perf_counter, process_time
+from typing import Any
 
 from empirical.measure import Measurement, measure
 from empirical.measure.adam import adam_next_step
@@ -36,18 +37,10 @@ def compare(
     wall, core = perf_counter(), process_time()
     subject = make()
     say(f"{subject.name}: trained, loss {subject.first_loss:.3f} to {subject.last_loss:.3f}")
-    found = measure(
-        subject.model,
-        subject.pool,
-        loss=subject.loss,
-        curvature="none",
-        micro_batch=plan.micro_batch,
-        blocks=plan.deviations,
-        seed=seed,
-    )
+    found = looked_at(subject, subject.pool, plan, seed)
     say(f"{subject.name}: {found.parameters} parameters; {found.status}")
     softsign = list(softsign_rows(subject.name, found, plan, seed, say))
-    searched, *others = adam_rows(subject, found, plan, seed)
+    searched, *others = adam_rows(subject, plan, seed)
     say(f"{subject.name}: AdamW's next step")
     offs = [abs(row.off) for row in softsign if row.off is not None]
     independent = [abs(row.independent_off) for row in softsign if row.independent_off is not None]
@@ -112,15 +105,29 @@ def softsign_rows(name: str, found: Measurement, plan: Plan, seed: int, say: Say
             yield row
 
 
-def adam_rows(subject: Subject, found: Measurement, plan: Plan, seed: int) -> Iterator[Row]:
+def looked_at(subject: Subject, pool: Any, plan: Plan, seed: int) -> Measurement:
+    """What `measure` finds on one of the pools."""
+    return measure(
+        subject.model,
+        pool,
+        loss=subject.loss,
+        curvature="none",
+        micro_batch=plan.micro_batch,
+        blocks=plan.deviations,
+        seed=seed,
+    )
+
+
+def adam_rows(subject: Subject, plan: Plan, seed: int) -> Iterator[Row]:
     """AdamW's real next step from its own m and v: against the line search, then the ratio."""
+    found = looked_at(subject, subject.wide_pool, plan, seed)
     state = read_adam(subject.optimizer, subject.model, found.point.problem)
     size = plan.train_batch
     step = adam_next_step(found, state, size, draws=ADAM_DRAWS, subset=2 * SUBSET, seed=seed)
     predicted = step.learning_rate
     line = lr_find(
         subject.model,
-        subject.pool,
+        subject.wide_pool,
         subject.optimizer,
         batch_size=size,
         loss=subject.loss,

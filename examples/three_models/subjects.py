@@ -23,7 +23,9 @@ CPU = torch.device("cpu")
 class Plan:
     """How much to train and measure.
 
-    steps: of training. train_batch: samples a step. pool: samples that are measured on.
+    steps: of training. train_batch: samples a step. pool: samples that SoftSignSGD is measured on:
+    prediction and truth both refer to it. wide_pool: the same for AdamW, whose line search judges
+    on samples that made no update, so that the pool has to stand for all of the data.
     batch_sizes: in samples. batches: M, real batches behind the truth at each of them.
     epsilon_ratios: over the rms sigma of one sample. deviations: K of the prediction.
     micro_batch: samples per gradient of the pass. searches: real steps of AdamW's line search,
@@ -33,6 +35,7 @@ class Plan:
     steps: int
     train_batch: int
     pool: int
+    wide_pool: int
     batch_sizes: tuple[int, ...]
     batches: tuple[int, ...]
     epsilon_ratios: tuple[float, ...]
@@ -44,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A trained model, the optimizer that trained it, and a pool of its training data.
+    """A trained model, the optimizer that trained it, and pools of its training data.
 
     loss: (model, batch) -> mean loss; None where the model returns it. first_loss, last_loss: means
     over 20 training batches.
@@ -54,6 +57,7 @@ class Subject:
     model: nn.Module
     optimizer: torch.optim.AdamW
     pool: Any
+    wide_pool: Any
     loss: Callable[[nn.Module, Any], Tensor] | None
     first_loss: float
     last_loss: float
@@ -66,7 +70,7 @@ def trained(
     name: str,
     model: nn.Module,
     next_batch: NextBatch,
-    pool: Any,
+    pools: tuple[Any, Any],
     loss: Callable[[nn.Module, Any], Tensor] | None,
     plan: Plan,
     seed: int,
@@ -85,7 +89,7 @@ def trained(
         losses.append(float(value.detach()))
     few = max(1, min(20, plan.steps // 4))
     first, last = sum(losses[:few]) / few, sum(losses[-few:]) / few
-    return Subject(name, model.eval(), optimizer, pool, loss, first, last)
+    return Subject(name, model.eval(), optimizer, *pools, loss, first, last)
 
 
 def digits_mlp(plan: Plan, seed: int, width: int = 64) -> Subject:
@@ -106,7 +110,7 @@ def digits_mlp(plan: Plan, seed: int, width: int = 64) -> Subject:
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return functional.cross_entropy(model(batch[0]), batch[1])
 
-    return trained("MLP on digits", model, next_batch, (x, y), loss, plan, seed)
+    return trained("MLP on digits", model, next_batch, ((x, y), (x, y)), loss, plan, seed)
 
 
 def hugging_face_gpt2(plan: Plan, seed: int, layers: int = 6, width: int = 128) -> Subject:
@@ -124,9 +128,9 @@ def hugging_face_gpt2(plan: Plan, seed: int, layers: int = 6, width: int = 128) 
     def next_batch(rng: torch.Generator) -> dict[str, Tensor]:
         return _dicts(sample_sequences(corpus.train, plan.train_batch, context, rng, device=CPU)[0])
 
-    pool = _dicts(_pool(corpus, plan.pool, context, seed)[0])
+    tight, wide = (_dicts(pool[0]) for pool in _pools(corpus, plan, context, seed))
     return trained(
-        "Hugging Face GPT-2", GPT2LMHeadModel(config), next_batch, pool, None, plan, seed
+        "Hugging Face GPT-2", GPT2LMHeadModel(config), next_batch, (tight, wide), None, plan, seed
     )
 
 
@@ -142,13 +146,18 @@ def built_in_gpt(plan: Plan, seed: int, layers: int = 8, width: int = 320) -> Su
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return sequence_losses(model, batch[0], batch[1]).mean()
 
-    pool = _pool(corpus, plan.pool, context, seed)
-    return trained("built-in GPT", build_network(config, seed), next_batch, pool, loss, plan, seed)
+    pools = _pools(corpus, plan, context, seed)
+    return trained("built-in GPT", build_network(config, seed), next_batch, pools, loss, plan, seed)
 
 
-def _pool(corpus: Corpus, count: int, context: int, seed: int) -> tuple[Tensor, Tensor]:
-    rng = private_generator(seed, "pool")
-    return distinct_sequences(corpus.train, count, context, rng, device=CPU)
+def _pools(corpus: Corpus, plan: Plan, context: int, seed: int) -> tuple[Any, Any]:
+    """The pool and the wide pool."""
+
+    def drawn(count: int, purpose: str) -> tuple[Tensor, Tensor]:
+        rng = private_generator(seed, purpose)
+        return distinct_sequences(corpus.train, count, context, rng, device=CPU)
+
+    return drawn(plan.pool, "pool"), drawn(plan.wide_pool, "wide pool")
 
 
 def _dicts(tokens: Tensor) -> dict[str, Tensor]:
