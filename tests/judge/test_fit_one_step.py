@@ -14,6 +14,7 @@ from empirical.judge.fit_one_step import (
     step_curves,
     step_optimum,
 )
+from empirical.judge.one_step_report import main
 from empirical.judge.run_table import read_run_table
 
 PUBLIC = Path(__file__).parents[2].parent / "shared" / "data" / "mnist_one_step_sgd.csv"
@@ -118,3 +119,22 @@ def test_public_noise_batches(
             assert by_errors[0] < low < value < high < by_errors[1]
             # The draws seem to be shared between batch sizes: far less misfit than stated errors.
             assert fit.chi2 < fit.freedom / 3
+
+
+def test_report_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rung: planted parameters. The program prints every fit of a written table, and refuses."""
+    rows = [
+        f"c,{curve.batch_size:g},examples,{rate:.9g},{change:.12g},{error:.6g},1"
+        for curve in curves(np.random.default_rng(0))
+        for rate, change, error in zip(curve.rates, curve.change, curve.error, strict=True)
+    ]
+    path = tmp_path / "steps.csv"
+    heading = "group,batch_size,batch_unit,lr,loss,loss_se,steps"
+    path.write_text("\n".join([heading, *rows]) + "\n")
+    assert main([str(path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("c: eta*(B)") and said[-1].startswith("  over all 32: B_noise ")
+    low, high = (float(word.rstrip(",")) for word in said[-1].split()[4:7:2])
+    assert 40 < low <= high < 90
+    assert main([str(tmp_path / "missing.csv")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
