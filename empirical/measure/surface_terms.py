@@ -31,7 +31,7 @@ from scaling_theory.moments import softsign_moments
 from scaling_theory.surface import SurfaceStatistics
 
 VARIANT = "exact_bulk"
-STRETCH = 1 << 19
+STRETCH = 1 << 16
 """Coordinates worked on at a time in float64."""
 
 
