@@ -26,6 +26,9 @@ from empirical.measure.measurement import measure
 POOL = 1024
 ROUNDS = 3
 PEER_ROUNDS = 7
+MICRO_BATCH = 8
+"""Sequences per gradient behind sigma^2: 128 gradients of the pool."""
+
 UNIT = "gradients"
 NOISE, CURVATURE = 1.15, 1.0
 """Targets, in gradients."""
@@ -58,8 +61,9 @@ def run() -> tuple[BenchRow, ...]:
                 theirs.append({**alone, **peers.round()})
     found = {name: median(one[name] for one in mine) for name in ours}
     noise, curvature = found["noise"], found["curvature"]
+    words = f"micro-batches of {MICRO_BATCH}, {subject.words}"
     return (
-        *(_row(f"noise statistics, {subject.words}", noise, p, theirs, NOISE) for p in OF_NOISE),
+        *(_row(f"noise statistics, {words}", noise, p, theirs, NOISE) for p in OF_NOISE),
         *(_row(f"uᵀHu, {subject.words}", curvature, p, theirs, CURVATURE) for p in OF_CURVATURE),
         *small_rows(),
     )
@@ -71,7 +75,9 @@ def our_cases(subject: Subject) -> dict[str, Callable[[], object]]:
     point = measure(subject.network, batch, loss=mean_loss, curvature="none").point
     direction = torch.sign(point.spread.gradient)
     return {
-        "noise": lambda: measure(subject.network, batch, loss=mean_loss, curvature="none"),
+        "noise": lambda: measure(
+            subject.network, batch, loss=mean_loss, curvature="none", micro_batch=MICRO_BATCH
+        ),
         "curvature": lambda: curvature_at(point, direction),
     }
 
