@@ -21,28 +21,33 @@ LIMITED = """
     from empirical.measure.surface_terms import GridEffort, measure_grid
 
     torch.set_num_threads(1)
-    vectors = float(sys.argv[1])
-    model = nn.Sequential(
-        nn.Linear(1600, 1600), nn.Tanh(), nn.Linear(1600, 1600), nn.Tanh(), nn.Linear(1600, 10)
-    ).eval()
     inputs, targets = torch.randn(48, 1600), torch.randint(10, (48,))
 
     def loss(model, batch):
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    # what torch sets up once, and the arrays of its first backward pass, come before the limit
+    def work(model):
+        found = measure(
+            model, (inputs, targets), loss=loss, blocks=12, micro_batch=4, chunk=4,
+            max_memory=MEMORY,
+        )
+        effort = GridEffort(deviations=12, probes=2, subset=4)
+        measure_grid(found, [4.0], [0.1 * found.whole.rms_sigma], effort=effort, max_memory=1)
+        return found
+
+    # what is set up once (threads, libraries, their buffers) comes before the limit
+    work(nn.Linear(1600, 10).eval())
+    model = nn.Sequential(
+        nn.Linear(1600, 1600), nn.Tanh(), nn.Linear(1600, 1600), nn.Tanh(), nn.Linear(1600, 10)
+    ).eval()
     torch.autograd.grad(loss(model, (inputs[:4], targets[:4])), list(model.parameters()))
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     now = 1024 * int(status["VmData"].split()[0])
     vector = 4 * sum(p.numel() for p in model.parameters())
     # one micro-batch: the gradient that it leaves, one more vector; 16 MiB for small things
-    limit = now + int((vectors + 1) * vector) + 2**24
+    limit = now + int((float(sys.argv[1]) + 1) * vector) + 2**24
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    found = measure(
-        model, (inputs, targets), loss=loss, blocks=12, micro_batch=4, chunk=4, max_memory=MEMORY
-    )
-    effort = GridEffort(deviations=12, probes=2, subset=4)
-    measure_grid(found, [4.0], [0.1 * found.whole.rms_sigma], effort=effort, max_memory=1)
+    found = work(model)
     print(len(found.deviations), "; ".join(found.notes))
 """
 
