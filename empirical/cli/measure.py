@@ -56,7 +56,9 @@ def measure(
         list[float] | None,
         typer.Option(help="epsilon over rms sigma; repeatable; 0 is sign, inf is SGD"),
     ] = None,
-    micro_batch: Annotated[int, typer.Option(help="sequences per gradient")] = 1,
+    micro_batch: Annotated[
+        int | None, typer.Option(help="sequences per gradient [samples / 256, at most 16]")
+    ] = None,
     max_memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="of the deviations in memory, e.g. 2GB")
     ] = None,

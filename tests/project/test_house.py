@@ -70,6 +70,8 @@ def test_silenced_checkers_give_a_reason() -> None:
         ("test", ("ruff check", "ruff format --check", "mypy --strict", "lint-imports", "pytest")),
         ("test-slow", ("pytest -m slow",)),
         ("clean", ("rm -rf .venv",)),
+        ("bench", ("-m empirical.bench",)),
+        ("evidence", ("-m examples.three_models",)),
     ],
 )
 def test_make_targets_do_what_they_promise(target: str, wanted: tuple[str, ...]) -> None:
