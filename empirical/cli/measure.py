@@ -134,6 +134,7 @@ def measure(
             epsilon_ratios=ratios,
             provenance=subject.provenance,
             seed=seed,
+            max_memory=memory,
             on_progress=lambda share: done(share, f"{share:.0%} of the grid"),
         )
     record = record_of(found, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,7 +20,8 @@ from empirical.train.configuration import (
 from empirical.train.schedule import ScheduleConfig
 
 RESULTS_VERSION = 1
-"""Raised whenever a change of the code changes what a run gives: old results then stay old."""
+"""Raised whenever a change of the code, kernels included, changes what a run gives: old results
+then stay old."""
 
 KernelPath = Literal["single", "stacked", "stacked-compiled"]
 """How a unit is computed: one network, replicas stacked, or stacked and compiled."""
@@ -85,8 +87,9 @@ class WorkUnit(FrozenModel):
 
     @property
     def key(self) -> str:
-        """Hexadecimal SHA-256 of the whole unit and the version of its results."""
-        return _digest({"unit": self.model_dump(mode="json"), "results_version": RESULTS_VERSION})
+        """Hexadecimal SHA-256 of the whole unit, the version of its results, and torch's."""
+        versions = {"results": RESULTS_VERSION, "torch": version("torch").partition("+")[0]}
+        return _digest({"unit": self.model_dump(mode="json"), "versions": versions})
 
     def run_key(self, index: int) -> str:
         """Key of one run: of its configuration and of the unit that it is computed in."""
