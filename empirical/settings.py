@@ -69,22 +69,32 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def read_toml(path: Path, what: str) -> dict[str, object]:
+    """The tables of a TOML file that holds `what`.
+
+    Raises:
+        UsageError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the {what} {path} ({error.strerror}); name a TOML file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        verb = "are" if what.endswith("s") else "is"
+        raise UsageError(
+            f"the {what} {path} {verb} not TOML ({error}); correct that place in the file"
+        ) from None
+
+
 def read_settings(path: Path, model: type[BaseModel]) -> dict[str, object]:
     """The settings of a TOML file; a hyphen in a key counts as an underscore.
 
     Raises:
         UsageError: the file cannot be read, is not TOML, or has a key that `model` does not have.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the settings {path} ({error.strerror}); name a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"the settings {path} are not TOML ({error}); correct that place in the file"
-        ) from None
+    found = read_toml(path, "settings")
     known = tuple(model.model_fields)
     settings: dict[str, object] = {}
     for key, value in found.items():

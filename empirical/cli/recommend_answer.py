@@ -130,23 +130,11 @@ def keep(record: Mapping[str, Any], directory: Path) -> None:
 
     from empirical.report.figures.canvas import render
     from empirical.report.figures.throughput import draw_throughput
+    from empirical.report.output_folder import fill_folder, image_files
 
-    images = render(partial(draw_throughput, record))
-    files = {
-        "recommend.json": (json.dumps(record, indent=1, allow_nan=False) + "\n").encode(),
-        "throughput.svg": images.svg,
-        "throughput.png": images.png,
-    }
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            part = directory / (name + ".part")
-            part.write_bytes(content)
-            part.replace(directory / name)
-    except OSError as error:
-        raise UsageError(
-            f"{directory} cannot be written ({error.strerror}); name another with --out"
-        ) from None
+    numbers = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
+    figures = image_files({"throughput": render(partial(draw_throughput, record))})
+    fill_folder(directory, {"recommend.json": numbers, **figures})
 
 
 def _check(question: RecommendQuestion) -> None:

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from empirical.measure.throughput import wait_for
 from empirical.sweep.planned import Computing
 from empirical.train.batches import distinct_sequences
 from empirical.train.devices import resolve_device
@@ -90,7 +91,7 @@ def _speed(unit: WorkUnit, corpus: Corpus, weights: Mapping[str, Tensor]) -> tup
 
     def step() -> None:
         trainee.step(*draw(), rates)
-        _wait(device)
+        wait_for(device)
 
     heldout = distinct_sequences(
         corpus.heldout,
@@ -125,11 +126,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _wait(device: torch.device) -> None:
-    """Work on an accelerator is only handed over by a call; its end has to be waited for."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from empirical.errors import UsageError
-from empirical.settings import FrozenModel
+from empirical.settings import FrozenModel, read_toml
 from empirical.sweep.configuration import (
     BudgetSettings,
     ExecutorSettings,
@@ -49,17 +48,7 @@ def read_sweep(path: Path) -> SweepConfig:
         UsageError: the file cannot be read, is not TOML, has an unknown key (the nearest known
             one is named), or a value that does not fit; one line.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the sweep {path} ({error.strerror}); name a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"the sweep {path} is not TOML ({error}); correct that place in the file"
-        ) from None
-    return sweep_from(found, str(path))
+    return sweep_from(read_toml(path, "sweep"), str(path))
 
 
 def sweep_from(found: Mapping[str, Any], source: str) -> SweepConfig:

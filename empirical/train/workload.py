@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from empirical.errors import UsageError
 from empirical.train.configuration import NetworkConfig
-from empirical.train.network import GPT, build_network, sequence_losses
+from empirical.train.network import build_network, sequence_losses
 from empirical.train.randomness import private_generator
 
 
@@ -77,8 +77,3 @@ def workload_named(path: str) -> Workload:
             "empirical.train.workload.Workload(name, model, loss, batch, tokens)"
         )
     return found
-
-
-def is_built_in(workload: Workload) -> bool:
-    """Whether it is the network of this program."""
-    return isinstance(workload.model, GPT)
