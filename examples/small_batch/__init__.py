@@ -1,0 +1,1 @@
+"""Published claims about small batches and about SGD-SaI, run again in small."""

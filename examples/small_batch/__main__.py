@@ -1,0 +1,141 @@
+"""The verdicts on the claims from the exported tables, as CSV and on the terminal.
+
+    python -m examples.small_batch [--data notebooks/data]      # from the root of the repository
+
+Reads small_batch_*.csv and writes beside them small_batch_best.csv, the loss at the best learning
+rate of every cell, small_batch_robustness.csv and small_batch_verdicts.csv. Nothing is trained: the
+commands for that stand at the heads of the files in this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from empirical.judge.claim import agreed, pooled_spread
+from examples.small_batch import tables
+from examples.small_batch.claims import (
+    Cells,
+    Finding,
+    batch_claims,
+    robustness_claim,
+    scale_claims,
+    spreads,
+    widths,
+)
+from examples.small_batch.robustness import off_by_four
+
+BEST = (
+    "study", "text", "optimizer", "batch_size", "lr", "lr_low", "lr_high", "status", "loss",
+    "loss_se", "octaves_within_0.1", "runs",
+)  # fmt: skip
+ROBUSTNESS = ("text", "batch_size", "setting", "factor", "rise", "rise_se", "diverged")
+VERDICTS = (
+    "claim", "source", "criterion", "text", "value", "low", "high", "verdict", "overall",
+)  # fmt: skip
+
+Row = Sequence[object]
+
+
+def main() -> int:
+    """Judge, write, print."""
+    parser = argparse.ArgumentParser(description="Verdicts on the claims.")
+    parser.add_argument("--data", type=Path, default=Path("notebooks/data"))
+    data = parser.parse_args().data
+    best: list[Row] = []
+    found: list[tuple[str, Finding]] = []
+    for text in tables.TEXTS:
+        cells = tables.against_batch(data, text)
+        best += _best("batch size", text, cells)
+        found += [(text, each) for each in batch_claims(cells)]
+    rows, findings = _robustness(data)
+    found += findings
+    for text in tables.TEXTS:
+        cells = tables.per_tensor(data, text)
+        best += _best("per tensor", text, cells)
+        found += [(text, each) for each in scale_claims(cells, batch=16)]
+    best += _best("per tensor", "digits", tables.digits(data))
+    found += [("digits", each) for each in scale_claims(tables.digits(data), batch=32)]
+    _write(data / "small_batch_best.csv", BEST, best)
+    _write(data / "small_batch_robustness.csv", ROBUSTNESS, rows)
+    verdicts = _verdicts(found)
+    _write(data / "small_batch_verdicts.csv", VERDICTS, verdicts)
+    for claim, _, _, text, value, low, high, verdict, overall in verdicts:
+        print(f"{overall:<16} {text:<7} {value} ({low} to {high}): {verdict}; {claim}")
+    return 0
+
+
+def _best(study: str, text: str, cells: Cells) -> list[Row]:
+    every = spreads(cells)
+    rows: list[Row] = []
+    for (name, batch), cell in cells.items():
+        optimum = cell.optimum
+        rate = optimum.learning_rate or optimum.best_tried
+        error = every[name].of_mean(len(cell.losses))
+        rows.append(
+            (study, text, name, batch, _digits(rate or 0.0), *map(_digits, optimum.interval),
+             optimum.status.value, f"{np.mean(cell.losses):.4f}", f"{error:.4f}",
+             f"{np.mean(widths(cell)):.2f}", optimum.runs)
+        )  # fmt: skip
+    return rows
+
+
+def _robustness(data: Path) -> tuple[list[Row], list[tuple[str, Finding]]]:
+    every = {
+        (text, batch): tables.robustness(data, text, batch)
+        for text in tables.TEXTS
+        for batch in (tables.SMALL, tables.LARGE)
+    }
+    rows: list[Row] = []
+    for (text, batch), offs in every.items():
+        for off in offs:
+            rises = list(off.rise.values())
+            error = float(np.std(rises, ddof=1)) / len(rises) ** 0.5
+            rows.append(
+                (text, batch, off.setting, _digits(off.factor), f"{np.mean(rises):.4f}",
+                 f"{error:.4f}", len(off.diverged))
+            )  # fmt: skip
+    spread = pooled_spread([off_by_four(offs) for offs in every.values()])
+    found = [
+        (text, robustness_claim(*(off_by_four(every[text, b]) for b in (1, 64)), spread))
+        for text in tables.TEXTS
+    ]
+    return rows, found
+
+
+def _verdicts(found: Sequence[tuple[str, Finding]]) -> list[Sequence[str]]:
+    """One row per claim, text and number; overall: what the texts agree on, images apart."""
+    rows = []
+    for text, finding in found:
+        same = [
+            other.verdict
+            for where, other in found
+            if other.claim == finding.claim and (where == "digits") == (text == "digits")
+        ]
+        for number in finding.numbers:
+            shown = (f"{x:+.3f}" for x in (number.value, number.low, number.high))
+            rows.append(
+                (finding.claim, finding.source, finding.criterion, text, *shown,
+                 finding.verdict.value, agreed(same).value)
+            )  # fmt: skip
+    return rows
+
+
+def _digits(number: float) -> str:
+    return f"{number:.4g}"
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
