@@ -21,13 +21,14 @@ from empirical.bench.gradient_cost import (
 from empirical.bench.peers import MISSING, SEQUENCES, Peers
 from empirical.bench.rows import BenchRow
 from empirical.measure.directional import curvature_at
-from empirical.measure.measurement import measure
+from empirical.measure.measurement import Measurement, measure
 
-POOL = 1024
+POOL = 4096
+FEWER = 1024
 ROUNDS = 3
 PEER_ROUNDS = 7
 MICRO_BATCH = 8
-"""Sequences per gradient behind sigma^2: 128 gradients of the pool."""
+"""Sequences per gradient behind sigma^2 in the smaller pool: 128 gradients of it."""
 
 UNIT = "gradients"
 NOISE, CURVATURE = 1.15, 1.0
@@ -42,11 +43,11 @@ OF_CURVATURE = (
 
 
 def run() -> tuple[BenchRow, ...]:
-    """Ours on the whole pool, the peers on a part of it, each in gradients of what it works on."""
-    subject = reference_subject(POOL)
+    """Ours on whole pools, the peers on a part of one, each in gradients of what it works on."""
+    large, subject = reference_subject(POOL), reference_subject(FEWER)
     few = subject.first(SEQUENCES)
     chunk = fastest_chunk(subject)
-    ours = our_cases(subject)
+    ours, of_large = our_cases(subject), {"noise": lambda: noise_statistics(large, None)}
     single: dict[str, Callable[[], object]] = {OF_NOISE[0]: lambda: vectorised_gradients(few, 16)}
     for case in (*ours.values(), *single.values()):
         case()
@@ -55,31 +56,39 @@ def run() -> tuple[BenchRow, ...]:
     with Peers() as peers:
         peers.round()
         for _ in range(ROUNDS):
-            mine.append(round_costs(ours, lambda: plain_gradient(subject, chunk)))
+            on_fewer = round_costs(ours, lambda: plain_gradient(subject, chunk))
+            mine.append({**on_fewer, **round_costs(of_large, lambda: plain_gradient(large, chunk))})
             for _ in range(PEER_ROUNDS // ROUNDS + 1):
                 alone = round_costs(single, lambda: plain_gradient(few, chunk))
                 theirs.append({**alone, **peers.round()})
-    found = {name: median(one[name] for one in mine) for name in ours}
-    noise, curvature = found["noise"], found["curvature"]
-    words = f"micro-batches of {MICRO_BATCH}, {subject.words}"
+    found = {name: median(one[name] for one in mine) for name in mine[0]}
+    noise = f"noise statistics, {large.words}"
+    fewer = f"noise statistics from micro-batches of {MICRO_BATCH}, {subject.words}"
+    curvature = f"uᵀHu, {subject.words}"
     return (
-        *(_row(f"noise statistics, {words}", noise, p, theirs, NOISE) for p in OF_NOISE),
-        *(_row(f"uᵀHu, {subject.words}", curvature, p, theirs, CURVATURE) for p in OF_CURVATURE),
+        *(_row(noise, found["noise"], peer, theirs, NOISE) for peer in OF_NOISE),
+        _row(fewer, found["noise of fewer"], OF_NOISE[0], theirs, None),
+        *(_row(curvature, found["curvature"], peer, theirs, CURVATURE) for peer in OF_CURVATURE),
         *small_rows(),
     )
 
 
 def our_cases(subject: Subject) -> dict[str, Callable[[], object]]:
     """Everything that `measure` reports, and one directional curvature of a measured point."""
-    batch = (subject.inputs, subject.targets)
-    point = measure(subject.network, batch, loss=mean_loss, curvature="none").point
+    point = noise_statistics(subject, None).point
     direction = torch.sign(point.spread.gradient)
     return {
-        "noise": lambda: measure(
-            subject.network, batch, loss=mean_loss, curvature="none", micro_batch=MICRO_BATCH
-        ),
+        "noise of fewer": lambda: noise_statistics(subject, MICRO_BATCH),
         "curvature": lambda: curvature_at(point, direction),
     }
+
+
+def noise_statistics(subject: Subject, micro_batch: int | None) -> Measurement:
+    """What `measure` reports without curvature; None: micro-batches as it chooses them."""
+    batch = (subject.inputs, subject.targets)
+    return measure(
+        subject.network, batch, loss=mean_loss, curvature="none", micro_batch=micro_batch
+    )
 
 
 def small_rows() -> tuple[BenchRow, ...]:
@@ -88,9 +97,7 @@ def small_rows() -> tuple[BenchRow, ...]:
     batch = (subject.inputs, subject.targets)
     chunk = fastest_chunk(subject)
     cases: dict[str, Callable[[], object]] = {
-        "single samples": lambda: measure(
-            subject.network, batch, loss=mean_loss, curvature="none", micro_batch=1
-        ),
+        "single samples": lambda: noise_statistics(subject, 1),
         "vmap(grad)": lambda: vectorised_gradients(subject, 16),
         "with SGD's curvature": lambda: measure(subject.network, batch, loss=mean_loss),
     }
@@ -131,7 +138,7 @@ def vectorised_gradients(subject: Subject, chunk: int) -> None:
 
 
 def _row(
-    name: str, ours: float, peer: str, theirs: list[dict[str, float | str]], target: float
+    name: str, ours: float, peer: str, theirs: list[dict[str, float | str]], target: float | None
 ) -> BenchRow:
     seen = [one[peer] for one in theirs if peer in one]
     numbers = [value for value in seen if isinstance(value, float)]

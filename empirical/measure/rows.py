@@ -86,14 +86,16 @@ def _gradient_into(
     total: Tensor, problem: Problem, leaves: Mapping[str, Tensor], indices: Tensor, chunk: int
 ) -> None:
     """Make `total` [P] the gradient of the mean loss over these samples."""
-    total.zero_()
     whole = float(problem.weights[indices.cpu()].sum())
-    for loss, weight in batch_losses(problem, leaves, indices, chunk):
+    for part, (loss, weight) in enumerate(batch_losses(problem, leaves, indices, chunk)):
         pieces = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
         share, place = weight / whole, 0
         for leaf, piece in zip(leaves.values(), pieces, strict=True):
-            if piece is not None:
-                total[place : place + leaf.numel()].add_(piece.reshape(-1), alpha=share)
+            here = total[place : place + leaf.numel()]
+            if not part:  # the first part overwrites: to clear and add would be two more passes
+                here.zero_() if piece is None else torch.mul(piece.reshape(-1), share, out=here)
+            elif piece is not None:
+                here.add_(piece.reshape(-1), alpha=share)
             place += leaf.numel()
         del pieces, piece  # a vector that the next part has no room for
 

@@ -33,13 +33,14 @@ from empirical.train.text import Corpus, load_text
 class SubjectConfig(FrozenModel):
     """Which network, on which text; sizes and training are those of a network trained here.
 
-    pool: sequences of the text that are measured on. steps None: 1500 without a checkpoint.
+    pool: sequences of the text that are measured on. steps None: 1500 without a checkpoint; 0: the
+    network as initialised.
     """
 
     checkpoint: Path | None = None
     text: tuple[Path, ...] = ()
     pool: Annotated[int, Field(ge=8)] = 1024
-    steps: PositiveInt | None = None
+    steps: NonNegativeInt | None = None
     context: PositiveInt | None = None
     width: PositiveInt | None = None
     depth: PositiveInt | None = None
@@ -96,9 +97,11 @@ def prepare_subject(
         network = config.network()
         corpus = _text(config, network.context)
         model = build_network(network, config.seed, device=device)
-        settings = _training(config, corpus, network)
-        train(model, corpus, settings, device=device, on_step=on_step)
-        origin = {"steps": settings.steps, "train_text_sha256": corpus.sha256}
+        origin = {"steps": 0, "train_text_sha256": corpus.sha256}
+        if config.steps != 0:
+            settings = _training(config, corpus, network)
+            train(model, corpus, settings, device=device, on_step=on_step)
+            origin["steps"] = settings.steps
     inputs, targets = distinct_sequences(
         corpus.train,
         config.pool,
