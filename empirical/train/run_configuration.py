@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Literal, Self
 
@@ -88,12 +89,18 @@ class WorkUnit(FrozenModel):
     @property
     def key(self) -> str:
         """Hexadecimal SHA-256 of the whole unit, the version of its results, and torch's."""
-        versions = {"results": RESULTS_VERSION, "torch": version("torch").partition("+")[0]}
+        versions = {"results": RESULTS_VERSION, "torch": _torch_version()}
         return _digest({"unit": self.model_dump(mode="json"), "versions": versions})
 
     def run_key(self, index: int) -> str:
         """Key of one run: of its configuration and of the unit that it is computed in."""
         return _digest({"unit": self.key, "index": index})
+
+
+@cache
+def _torch_version() -> str:
+    """Read once: a sweep asks for thousands of keys, and each look into the metadata is slow."""
+    return version("torch").partition("+")[0]
 
 
 def _shape(run: RunConfig) -> str:
