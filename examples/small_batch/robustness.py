@@ -67,7 +67,9 @@ def off_by_four(every: Sequence[Off]) -> tuple[float, ...]:
     return tuple(sum(each.rise[seed] for each in far) / len(far) for seed in seeds)
 
 
-def _of(grouped: Mapping[tuple[str, float], list[Run]], setting: str, factor: float) -> dict[str, float]:
+def _of(
+    grouped: Mapping[tuple[str, float], list[Run]], setting: str, factor: float
+) -> dict[str, float]:
     near = next(key for key in grouped if key[0] == setting and _same(key[1], factor))
     (by_seed,) = runs_of(grouped[near]).values()
     return by_seed

@@ -47,12 +47,10 @@ def digits(data: Path) -> dict[tuple[str, int], Cell]:
 
 
 def robustness(data: Path, text: str, batch: int) -> tuple[Off, ...]:
-    """Adam off its optimum at one batch size; the optimum is the one that the sweep's file names."""
+    """Adam off its optimum at one batch size; the optimum is the one in the sweep's file."""
     name = f"robustness_{text}_{batch}"
     (lowest, half_life) = _optimum(HERE / f"{name}.toml")
-    return off_the_optimum(
-        data / f"small_batch_{name}.csv", lowest * BELOW_THE_CENTRE, half_life
-    )
+    return off_the_optimum(data / f"small_batch_{name}.csv", lowest * BELOW_THE_CENTRE, half_life)
 
 
 def _optimum(path: Path) -> tuple[float, float]:

@@ -3,9 +3,9 @@
     python -m examples.small_batch.vit_digits --csv notebooks/data/small_batch_vit_digits.csv
 
 The claim of arXiv 2412.11768 outside language, as small as it can be: 1,797 images of 8 x 8 pixels
-in patches of 2 x 2, two pre-norm blocks of width 32, 12 epochs in batches of 32, cosine schedule with a
-warm-up of a tenth, learning rates over four decades an octave apart, two seeds (of weights, split
-and order). The loss is that of 360 images held out. About four minutes.
+in patches of 2 x 2, two pre-norm blocks of width 32, 12 epochs in batches of 32, cosine schedule
+with a warm-up of a tenth, learning rates over four decades an octave apart, two seeds (of weights,
+split and order). The loss is that of 360 images held out. About four minutes.
 """
 
 from __future__ import annotations
@@ -120,7 +120,17 @@ def main() -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
-            ("group", "optimizer", "batch_size", "lr", "seed", "loss", "accuracy", "diverged")
+            (
+                "group",
+                "optimizer",
+                "batch_size",
+                "batch_unit",
+                "lr",
+                "seed",
+                "loss",
+                "accuracy",
+                "diverged",
+            )
         )
         for name, config, smallest in SUBJECTS:
             for octave in range(OCTAVES + 1):
@@ -129,7 +139,7 @@ def main() -> None:
                     found = trained(config, rate, seed)
                     shown = ("", "") if found is None else (f"{found[0]:.6g}", f"{found[1]:.4f}")
                     label = name_of(config)
-                    row = (name, label, BATCH, rate, seed, *shown, found is None)
+                    row = (name, label, BATCH, "ex", rate, seed, *shown, found is None)
                     writer.writerow(row)
                 file.flush()
 

@@ -92,7 +92,7 @@ def throughputs(sizes: tuple[int, ...]) -> list[dict[int, float]]:
 
 def check() -> Check:
     """Run `recommend` in a process of its own, then time what it names."""
-    command = "import sys; from empirical.cli.app import main; sys.argv[1:] = ['recommend', '--json']; main()"
+    command = "from empirical.cli.app import run; raise SystemExit(run(['recommend', '--json']))"
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True

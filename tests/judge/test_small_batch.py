@@ -87,7 +87,7 @@ def planted(
     rng = np.random.default_rng(1)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["group", "batch_size", "lr", "seed", "loss", "diverged"])
+        writer.writerow(["group", "batch_size", "batch_unit", "lr", "seed", "loss", "diverged"])
         for (name, batch), level in levels.items():
             centre = (centres or {}).get((name, batch), -7.0)
             for seed in (0, 1):
@@ -97,7 +97,7 @@ def planted(
                     lost = octave > octaves
                     rate = 2 ** (centre - 0.3 + octave)
                     writer.writerow(
-                        [f"{name} tokens=1", batch, rate, seed, "" if lost else loss, lost]
+                        [f"{name} tokens=1", batch, "seq", rate, seed, "" if lost else loss, lost]
                     )
     return path
 
@@ -195,13 +195,14 @@ def test_rises_off_the_optimum(tmp_path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            "group batch_size seq_len lr seed beta1 beta2 loss start_loss diverged".split()
-        )
+            ["group", "batch_size", "batch_unit", "seq_len", "lr", "seed", "beta1", "beta2",
+             "loss", "start_loss", "diverged"]
+        )  # fmt: skip
         for setting, rate, first, second, loss in rows:
             for seed in (0, 1):
                 lost = setting == "beta2" and second == 4.0 and seed == 1
                 writer.writerow(
-                    [f"adam {setting} {rate} {first} {second}", 1, 64, 0.001 * rate, seed,
+                    [f"adam {setting} {rate} {first} {second}", 1, "seq", 64, 0.001 * rate, seed,
                      0.9 ** (1 / first), 0.5 ** (64 / (13838 * second)), "" if lost else loss,
                      5.5, lost]
                 )  # fmt: skip
