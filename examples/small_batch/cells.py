@@ -43,7 +43,7 @@ def cells_of(path: Path) -> dict[tuple[str, int], Cell]:
     every = grids(read_run_table(path))
     found = {}
     for grid, judged in zip(every, table_optima(every), strict=True):
-        name = grid.group.partition(" ")[0]
+        name = grid.group.partition(" tokens=")[0]
         found[name, round(grid.batch.amount)] = _cell(grid, judged.optimum)
     return found
 
