@@ -25,6 +25,7 @@ VERBS = {
     "predict": "the learning rate at another batch size or epsilon",
     "surge": "does the learning rate fall at large batches?",
     "audit-eps": "is epsilon active, here and at other batch sizes?",
+    "report": "one page to explore: loss surfaces, laws, one-step truth, what-if sliders",
     "memory": "what parameters, gradients, optimizer state and activations take",
     "recommend": "batch size, optimizer and settings for this machine",
 }
