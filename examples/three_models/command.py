@@ -57,7 +57,7 @@ CASES: dict[str, Case] = {
         Plan(
             steps=200, train_batch=8, pool=256, wide_pool=2048, batch_sizes=(4, 16, 64),
             batches=(96, 64, 32), epsilon_ratios=(0.0, 3.0),
-            deviations=96, micro_batch=1, searches=24, search_samples=32,
+            deviations=96, micro_batch=1, searches=96, search_samples=32,
         ),
     ),
 }  # fmt: skip
