@@ -54,6 +54,31 @@ class AdamState:
             direction = direction + self.decay * point
         return direction * self.relative
 
+    def gain(self, gradient: Tensor, point: Tensor) -> Tensor:
+        """How that direction moves with the gradient, its diagonal derivative, [P].
+
+        With r the root, c1 = 1 - beta1^t, c2 = 1 - beta2^t:
+        (1 - beta1) / (c1 (r + epsilon)) - m / (c1 (r + epsilon)^2) (1 - beta2) G / (c2 r), the
+        second term only where this gradient is in AMSGrad's maximum; 0 where r + epsilon is 0.
+        """
+        if not self.decoupled:
+            gradient = gradient + self.decay * point
+        t = self.steps + 1
+        first = torch.lerp(gradient, self.first, self.beta1)
+        second = torch.lerp(gradient.square(), self.second, self.beta2)
+        moves = torch.ones_like(second, dtype=torch.bool)
+        if self.largest is not None:
+            moves = second >= self.largest
+            second = torch.maximum(second, self.largest)
+        share = 1 - self.beta2**t
+        root = (second / share).sqrt()
+        below = root + self.epsilon
+        turning = torch.where(root > 0, (1 - self.beta2) * gradient / (share * root), 0.0)
+        turning = torch.where(moves, turning, 0.0)
+        rise = (1 - self.beta1) - first * turning / below
+        steep = rise / below / (1 - self.beta1**t)
+        return torch.where(below > 0, steep, 0.0) * self.relative
+
 
 def read_adam(optimizer: Optimizer, model: nn.Module, problem: Problem) -> AdamState:
     """The state of a model's optimizer, in the layout of a problem posed from that model.

@@ -123,8 +123,13 @@ def adam_rows(subject: Subject, plan: Plan, seed: int) -> Iterator[Row]:
     found = looked_at(subject, subject.wide_pool, plan, seed)
     state = read_adam(subject.optimizer, subject.model, found.point.problem)
     size = plan.train_batch
-    step = adam_next_step(found, state, size, draws=ADAM_DRAWS, subset=2 * SUBSET, seed=seed)
-    predicted = step.learning_rate
+    # the line search judges on samples that made no update, the ratio on those that did
+    apart, within = (
+        adam_next_step(
+            found, state, size, draws=ADAM_DRAWS, subset=2 * SUBSET, unseen=unseen, seed=seed
+        ).learning_rate
+        for unseen in (True, False)
+    )
     line = lr_find(
         subject.model,
         subject.wide_pool,
@@ -141,9 +146,10 @@ def adam_rows(subject: Subject, plan: Plan, seed: int) -> Iterator[Row]:
         max_memory=DEFAULT_MEMORY, seed=seed,
     )[0]  # fmt: skip
     rate = ratio.learning_rate
-    for name, measured, interval, status in (
-        ("adamw: line search", line.learning_rate, line.interval, line.status),
-        ("adamw: ratio", None if rate is None else rate.value, ratio.interval, ratio.status),
+    value = None if rate is None else rate.value
+    for name, predicted, measured, interval, status in (
+        ("adamw: line search", apart, line.learning_rate, line.interval, line.status),
+        ("adamw: ratio", within, value, ratio.interval, ratio.status),
     ):
         yield Row(
             model=subject.name,

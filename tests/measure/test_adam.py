@@ -156,3 +156,6 @@ def test_wrong_use_is_refused() -> None:
     state = read_adam(Adam(model.parameters()), model, problem)
     with pytest.raises(UsageError, match="at least 4"):
         adam_next_step(found, state, 4, draws=1)
+    with pytest.raises(UsageError, match=r"400 were measured; fewer .* pass unseen=False"):
+        adam_next_step(found, state, 400)
+    assert adam_next_step(found, state, 400, draws=4, unseen=False).batch_size == 400
