@@ -22,6 +22,7 @@ VERBS = {
     "lr-find": "the best learning rate of the next step, or why it is not known",
     "sweep": "training runs over learning rate, batch size and epsilon, kept and resumable",
     "fit": "laws of the learning rate fitted to a table of runs, judged on points not seen",
+    "validate": "theory against whole runs: a verdict on every claim, with its numbers",
     "predict": "the learning rate at another batch size or epsilon",
     "surge": "does the learning rate fall at large batches?",
     "audit-eps": "is epsilon active, here and at other batch sizes?",
