@@ -65,7 +65,12 @@ class BranchPoint:
             descent = learning_rates * float(multiples.sum()) * self.descent
         else:
             descent = quadratic_descent(self.signal, learning_rates, multiples)
-        return saturated(descent, depth) - quadratic_noise(self.noise, learning_rates, multiples)
+        with np.errstate(invalid="ignore"):
+            drop = saturated(descent, depth) - quadratic_noise(
+                self.noise, learning_rates, multiples
+            )
+        # both overflow: a run that has left the quadratic promises nothing
+        return np.where(np.isnan(drop), -np.inf, drop)
 
     def best_learning_rate(
         self, multiples: FloatArray, depth: float = inf, promise: Promise = "quadratic"
@@ -88,8 +93,8 @@ class BranchPoint:
                 f"no best learning rate within a factor {2**OCTAVES} of the one-step optimum "
                 f"{start:.3g} over {len(multiples)} steps: the local quadratic does not bound it"
             )
-        left, top, right = drops[at - 1 : at + 2]
-        bend = left - 2 * top + right
+        around = drops[at - 1 : at + 2]
+        bend = float(np.diff(around, 2)[0]) if np.isfinite(around).all() else 0.0
         # next to a divergence the neighbour is minus infinity: the grid point itself is kept
-        shift = 0.5 * (left - right) / bend if np.isfinite(bend) and bend < 0 else 0.0
+        shift = 0.5 * float(around[0] - around[2]) / bend if bend < 0 else 0.0
         return exp(log(start) + (octaves[at] + shift / PER_OCTAVE) * log(2))

@@ -23,9 +23,9 @@ Mask = NDArray[np.bool_]
 Split = Literal["one tuned run", "upward", "batch size", "steps", "epsilon", "start"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-Scope = Literal["start and optimizer", "everything"]
+Scope = Literal["everything", "start and optimizer", "start, optimizer and epsilon"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""For what one number is fitted: all cells, or those of each start and optimizer."""
+"""For what one number is fitted. Only the last is fair to rules that do not know epsilon."""
 
 REPETITIONS = 2000
 
@@ -140,7 +140,8 @@ def try_candidates(
 
 
 def _scopes(cells: Sequence[HorizonCell], scope: Scope) -> Iterator[Mask]:
-    names = [(c.start, c.optimizer) if scope != "everything" else ("", "") for c in cells]
+    keys = {"everything": 0, "start and optimizer": 2, "start, optimizer and epsilon": 3}
+    names = [(c.start, c.optimizer, c.epsilon_ratio)[: keys[scope]] for c in cells]
     for name in dict.fromkeys(names):
         yield np.array([each == name for each in names])
 
