@@ -20,7 +20,7 @@ from empirical.errors import UsageError
 from empirical.settings import checked
 from empirical.statistics_files import read_statistics
 from empirical.train.configuration import NetworkConfig
-from empirical.train.optimizer_configuration import optimizer_named
+from empirical.train.optimizer_configuration import optimizer_to_time
 from scaling_theory.half_life import decay_from_half_life, half_life_tokens
 from scaling_theory.transfer.situation import Recipe
 from scaling_theory.units import parse_batch_size
@@ -65,9 +65,7 @@ def answer(question: RecommendQuestion, on_progress: Callable[[float], None]) ->
     from empirical.train.workload import built_in_workload, workload_named
 
     device = resolve_device(question.device)
-    # A required epsilon makes no difference to the time of a step.
-    required = 1e-8 if question.optimizer == "softsignsgd" else None
-    rule = optimizer_named(question.optimizer, required)
+    rule = optimizer_to_time(question.optimizer)
     if question.workload is None:
         given = {name: value for name, value in question.network.items() if value is not None}
         network = checked(NetworkConfig, given, {name: f"--{name}" for name in given})

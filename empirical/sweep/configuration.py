@@ -21,7 +21,12 @@ from empirical.sweep.learning_rate_settings import (
     word_or_number,
 )
 from empirical.train.configuration import NetworkConfig
-from empirical.train.optimizer_configuration import OPTIMIZERS
+from empirical.train.optimizer_configuration import (
+    ANY_EPSILON,
+    OPTIMIZERS,
+    needs_epsilon,
+    no_epsilon,
+)
 from empirical.train.schedule import ScheduleConfig
 
 Plain = bool | int | float | str
@@ -119,15 +124,11 @@ class OptimizerSettings(FrozenModel):
         given = self.epsilon if self.epsilon is not None else self.epsilon_ratio
         fields = OPTIMIZERS[self.name].model_fields
         if given is not None and "epsilon" not in fields:
-            with_one = ", ".join(n for n, m in OPTIMIZERS.items() if "epsilon" in m.model_fields)
-            raise ValueError(
-                f"got an epsilon for {self.name}, which has none; leave it out or choose one of "
-                f"{with_one}"
-            )
-        if given is None and "epsilon" in fields and fields["epsilon"].is_required():
+            raise ValueError(no_epsilon(self.name, "an epsilon"))
+        if given is None and needs_epsilon(OPTIMIZERS[self.name]):
             raise ValueError(f"got no epsilon for {self.name}, wanted at least one; add epsilon")
         _no_repeats(f"the epsilons of {self.name}", given or ())
-        some = {"epsilon": 1e-8} if given is not None else {}
+        some = {"epsilon": ANY_EPSILON} if given is not None else {}
         try:
             OPTIMIZERS[self.name].model_validate({**self.settings, **some})
         except ValidationError as error:
@@ -136,9 +137,13 @@ class OptimizerSettings(FrozenModel):
 
 
 class ExecutorSettings(FrozenModel):
-    """Where units run. workers: at once; None: one per core. cpus, gpus: of one unit.
+    """Where units run.
 
-    options: handed to the engine as they are (a Slurm partition, a Ray address).
+    workers: local: processes, without it one per core (cpus of each counted), or as many as the
+    GPUs serve; slurm: jobs in the queue at once, 32 without it; ray: units in flight at once,
+    without it twice what the nodes of the cluster have CPUs and GPUs for.
+    cpus, gpus: of one unit; a part of a GPU where units share it (local and ray).
+    options: of the engine: long options of sbatch, or options of a Ray task and its address.
     """
 
     name: Literal["local", "slurm", "ray"] = "local"

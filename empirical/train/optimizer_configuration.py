@@ -167,6 +167,9 @@ OPTIMIZERS: dict[str, type[FrozenModel]] = {
 }
 """Configuration by name, as it is written in files and on the command line."""
 
+ANY_EPSILON = 1e-8
+"""Of an optimizer that has to be given one, where no number is looked at."""
+
 
 def name_of(config: FrozenModel) -> str:
     """The name by which an optimizer is chosen."""
@@ -178,17 +181,22 @@ def optimizer_named(name: str, epsilon: float | None = None) -> OptimizerConfig:
 
     Raises UsageError for an unknown name, an epsilon that it does not have, and one that it needs.
     """
-    if name not in OPTIMIZERS:
-        raise UsageError(f"got the optimizer {name!r}, wanted one of {', '.join(OPTIMIZERS)}")
-    model = OPTIMIZERS[name]
-    entry = model.model_fields.get("epsilon")
-    if epsilon is None and entry is not None and entry.is_required():
+    model = _model_named(name)
+    if epsilon is None and needs_epsilon(model):
         raise UsageError(f"{name} came without its epsilon; give one, such as 1e-3")
-    if epsilon is not None and entry is None:
-        raise UsageError(f"got epsilon {epsilon:g} for {name}, which has none; leave it out")
+    if epsilon is not None and "epsilon" not in model.model_fields:
+        raise UsageError(no_epsilon(name, f"epsilon {epsilon:g}"))
     given = {} if epsilon is None else {"epsilon": epsilon}
     found: OptimizerConfig = checked(model, given, {})  # type: ignore[assignment]  # of the union
     return found
+
+
+def optimizer_to_time(name: str) -> OptimizerConfig:
+    """The optimizer of that name where its numbers do not matter, as in the time of a step.
+
+    An epsilon that has to be given is `ANY_EPSILON`. Raises UsageError for an unknown name.
+    """
+    return optimizer_named(name, ANY_EPSILON if needs_epsilon(_model_named(name)) else None)
 
 
 def has_epsilon(config: FrozenModel) -> bool:
@@ -196,12 +204,26 @@ def has_epsilon(config: FrozenModel) -> bool:
     return "epsilon" in type(config).model_fields
 
 
+def needs_epsilon(model: type[FrozenModel]) -> bool:
+    """Whether an optimizer of this kind has an epsilon without a default."""
+    entry = model.model_fields.get("epsilon")
+    return entry is not None and entry.is_required()
+
+
+def no_epsilon(name: str, given: str) -> str:
+    """The line that refuses an epsilon, `given` in words, for an optimizer that has none."""
+    others = ", ".join(n for n, model in OPTIMIZERS.items() if "epsilon" in model.model_fields)
+    return f"got {given} for {name}, which has none; leave it out or choose one of {others}"
+
+
 def with_epsilon(config: Config, epsilon: float) -> Config:
     """The same optimizer with this epsilon; UsageError for one that has none."""
     if not has_epsilon(config):
-        others = ", ".join(name for name, m in OPTIMIZERS.items() if "epsilon" in m.model_fields)
-        raise UsageError(
-            f"got epsilon {epsilon:g} for {name_of(config)}, which has none; leave it out "
-            f"or choose one of {others}"
-        )
+        raise UsageError(no_epsilon(name_of(config), f"epsilon {epsilon:g}"))
     return checked(type(config), config.model_dump() | {"epsilon": epsilon}, {})
+
+
+def _model_named(name: str) -> type[FrozenModel]:
+    if name not in OPTIMIZERS:
+        raise UsageError(f"got the optimizer {name!r}, wanted one of {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name]

@@ -21,6 +21,9 @@ from empirical.train.optimizer_configuration import (
     SignSGDConfig,
     SoftSignSGDConfig,
     has_epsilon,
+    needs_epsilon,
+    optimizer_named,
+    optimizer_to_time,
     with_epsilon,
 )
 from empirical.train.optimizers import build_optimizer
@@ -139,6 +142,21 @@ def test_an_epsilon_goes_only_where_there_is_one() -> None:
         with_epsilon(SGDConfig(), 0.1)
     with pytest.raises(UsageError, match=r"got -1\.0 for epsilon"):
         with_epsilon(SoftSignSGDConfig(epsilon=1.0), -1.0)
+
+
+def test_any_optimizer_can_be_timed_by_its_name() -> None:
+    """Closed form: as it comes, with some epsilon where it has to be given one."""
+    for name, model in OPTIMIZERS.items():
+        found = optimizer_to_time(name)
+        assert type(found) is model
+        assert not needs_epsilon(model) or found.model_dump()["epsilon"] > 0
+    assert [name for name, model in OPTIMIZERS.items() if needs_epsilon(model)] == ["softsignsgd"]
+    with pytest.raises(UsageError, match="came without its epsilon"):
+        optimizer_named("softsignsgd")
+    with pytest.raises(UsageError, match=r"got epsilon 1 for sgd, which has none.*adamw, adam"):
+        optimizer_named("sgd", 1.0)
+    with pytest.raises(UsageError, match="got the optimizer 'lion', wanted one of adamw"):
+        optimizer_to_time("lion")
 
 
 def test_the_table_of_names() -> None:
