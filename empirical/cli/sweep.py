@@ -56,8 +56,7 @@ def plan(file: File, as_json: AsJson = False) -> None:
 def run(file: File, as_json: AsJson = False) -> None:
     """Compute a sweep into the folder that its file names; goes on if it was begun.
 
-    Ctrl-C stops cleanly: what is running leaves its state and is gone on with later. Exit code 1
-    where runs failed.
+    Ctrl-C stops cleanly: what runs leaves its state and is gone on with. Exit code 1: runs failed.
 
     \b
     Example:
@@ -132,11 +131,12 @@ def export(
     Example:
       scaling-theory sweep export runs/sweep --out sweep.csv
     """
-    from empirical.sweep.atomic_files import storage, write_atomically
+    from empirical.atomic_files import write_atomically
     from empirical.sweep.contents import read_contents
     from empirical.sweep.export import export_csv
     from empirical.sweep.folder import SweepFolder
     from empirical.sweep.standing import table_groups
+    from empirical.sweep.storage import storage
 
     root = _root(folder)
     planned = _kept(root)
@@ -160,8 +160,11 @@ def _drive(root: Path, planned: PlannedSweep, documents: dict[str, str], as_json
     from empirical.cli.sweep_text import outcome_text, status_record
     from empirical.cli.sweep_watch import watching
     from empirical.sweep.driver import run_sweep
+    from empirical.sweep.planned import other_planner
     from empirical.sweep.planning import planner
 
+    for note in other_planner(planned):
+        typer.echo(f"note: {note}", err=True)
     with watching(Console(stderr=True), planned) as watch:
         outcome = run_sweep(
             root,
@@ -190,15 +193,17 @@ def _planned(file: Path, *, again: bool = False) -> PlannedSweep:
 
     from empirical.errors import UsageError
     from empirical.progress import show_progress
-    from empirical.sweep.atomic_files import storage
+    from empirical.sweep.executors.engine import check_settings
     from empirical.sweep.kept_plan import kept_plan, same_sweep
-    from empirical.sweep.planned import write_plan
+    from empirical.sweep.planned import other_planner, write_plan
+    from empirical.sweep.storage import storage
     from empirical.sweep.sweep_file import read_sweep
 
     config = read_sweep(file)
+    check_settings(config.executor)
     kept, begun = kept_plan(config.out)
     if kept is not None and same_sweep(kept.config, config):
-        if begun or not again:
+        if begun or not (again or other_planner(kept)):
             return kept.model_copy(update={"config": config})
     elif begun:
         raise UsageError(

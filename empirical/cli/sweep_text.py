@@ -8,19 +8,23 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from empirical.cli.sweep_progress import at_work_lines, unit_record
+from empirical.cli.sweep_units import duration, si
+from empirical.sweep.at_work import stored_at_work
 from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.contents import read_contents
 from empirical.sweep.cost import Cost, sweep_cost
 from empirical.sweep.folder import SweepFolder
+from empirical.sweep.lock import driver_at_work
 from empirical.sweep.parameter_count import parameter_count
-from empirical.sweep.planned import PlannedSweep
+from empirical.sweep.planned import PlannedSweep, other_planner
 from empirical.sweep.standing import CellStanding, standing
 
 
 def plan_record(planned: PlannedSweep) -> dict[str, Any]:
     """A plan: cells, how they are computed, cost."""
     cost = sweep_cost(planned)
-    config = planned.config
+    config, ways = planned.config, planned.computing.values()
     return {
         "schema": "scaling-theory/sweep-plan-summary",
         "schema_version": 1,
@@ -51,7 +55,9 @@ def plan_record(planned: PlannedSweep) -> dict[str, Any]:
             "most": _cost(cost.most),
         },
         "workers": _workers(config.executor),
-        "said": list(planned.said),
+        "compiled_missing": next(filter(None, (w.compiled_missing for w in ways)), None),
+        "planner_version": planned.planner_version,
+        "said": [*planned.said, *other_planner(planned)],
     }
 
 
@@ -81,6 +87,8 @@ def plan_text(record: dict[str, Any], next_command: str, out: Path) -> str:
         speed = "not measured" if way["seconds"] is None else f"{way['seconds']:.3g}"
         rivals = ", ".join(f"{k}: {v:.3g}" for k, v in way["tried"].items())
         lines.append(f"  {name:<44} {kind}, {speed}{f'  ({rivals})' if rivals else ''}")
+    missing = record["compiled_missing"]
+    lines += [f"  no compiled stacks were tried: {missing}"] if missing else []
     lines += ["", *(f"note: {said}" for said in record["said"]), *_cost_lines(record)]
     return "\n".join([*lines, f"next: {next_command}   (into {out})"])
 
@@ -129,7 +137,8 @@ def _cost(cost: Cost) -> dict[str, Any]:
 
 def status_record(root: Path, planned: PlannedSweep) -> dict[str, Any]:
     """How far a sweep is."""
-    contents = read_contents(SweepFolder(root))
+    folder = SweepFolder(root)
+    contents = read_contents(folder)
     found = standing(planned, contents.finished())
     return {
         "schema": "scaling-theory/sweep-status",
@@ -148,7 +157,10 @@ def status_record(root: Path, planned: PlannedSweep) -> dict[str, Any]:
         ],
         "optima": [_optimum(cell) for cell in found.cells],
         "worker_seconds_left": found.seconds_left,
+        "driver_at_work": driver_at_work(folder),
+        "at_work": [unit_record(unit) for unit in stored_at_work(folder, contents)],
         "complete": found.complete,
+        "said": list(other_planner(planned)),
         "damage": {str(path): why for path, why in contents.damage.items()},
     }
 
@@ -181,6 +193,8 @@ def status_text(record: dict[str, Any]) -> str:
             f"about {record['runs_expected'] - record['runs']} runs are left, {duration(left)} of "
             "one worker"
         )
+    lines += [f"note: {said}" for said in record["said"]]
+    lines += at_work_lines(record["at_work"], record["driver_at_work"])
     reasons = Counter(entry["reason"].splitlines()[0] for entry in record["failed"])
     lines += [f"failed, {count} runs: {reason}" for reason, count in reasons.items()]
     lines += [f"damaged: {path}: {why}" for path, why in record["damage"].items()]
@@ -217,20 +231,3 @@ def _next(record: dict[str, Any]) -> str:
     if record["complete"]:
         return f"results are in {folder}; next: scaling-theory sweep export {folder}"
     return f"next: scaling-theory sweep resume {folder}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that a reader wants."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def si(value: float) -> str:
-    """A count with a prefix: 1.05M."""
-    for power, prefix in ((18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
-        if value >= 10**power:
-            return f"{value / 10**power:.3g}{prefix}"
-    return f"{value:g}"

@@ -1,17 +1,20 @@
-"""Live progress of a sweep: a bar in a terminal, plain lines elsewhere."""
+"""Live progress of a sweep: bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from empirical.cli.sweep_text import duration
+from empirical.cli.sweep_progress import unit_record, unit_words
+from empirical.cli.sweep_units import duration
 from empirical.progress import Advance, show_progress
+from empirical.sweep.at_work import UnitAtWork, units_at_work
 from empirical.sweep.planned import PlannedSweep
+from empirical.sweep.result_files import keys_of
 from empirical.sweep.standing import standing
 
 if TYPE_CHECKING:
@@ -21,23 +24,33 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_COUNTS = 2.0
 """Counting replays the plan: not at every look of the driver."""
 
+LAST = 0.999
+"""The last report is that of the command itself."""
+
 
 @contextmanager
 def watching(
     console: Console, planned: PlannedSweep
 ) -> Iterator[Callable[[Store, tuple[WorkUnit, ...]], None]]:
-    """A function for the driver to call with its store and the units at work."""
+    """A function for the driver to call with its store and the units that the executor has.
+
+    Beside the sweep as a whole it shows the unit that will take longest, once one has been at work
+    for some seconds.
+    """
     workers = planned.config.executor.workers
     with show_progress(console) as task:
         advance: Advance = task(f"{len(planned.cells)} cells", 1.0)
+        longest: Advance | None = None
         counted = 0.0
 
         def watch(store: Store, units: tuple[WorkUnit, ...]) -> None:
-            nonlocal counted
+            nonlocal counted, longest
             now = time.monotonic()
             if now - counted < SECONDS_BETWEEN_COUNTS:
                 return
             counted = now
+            at_work = units_at_work(store.folder, ((keys_of(u)[0], u.runs) for u in units))
+            known = [unit for unit in at_work if unit.progress is not None]
             found = standing(planned, store.results())
             left = found.seconds_left
             parts = [f"{found.runs} of about {found.expected} runs"]
@@ -46,7 +59,19 @@ def watching(
             parts += [f"{len(store.failed())} units failed"] if store.failed() else []
             at_once = max(workers or len(units), 1)
             parts += [f"{duration(left / at_once)} left"] if left else []
-            # The last report is that of the command itself.
-            advance(min(found.runs / max(found.expected, 1), 0.999), ", ".join(parts))
+            done = found.runs + sum(u.runs * u.progress.share for u in known if u.progress)
+            advance(min(done / max(found.expected, 1), LAST), ", ".join(parts))
+            if known:
+                longest = longest or task("longest at work", 1.0)
+            if longest is not None:
+                longest(*_longest(known))
 
         yield watch
+
+
+def _longest(known: Sequence[UnitAtWork]) -> tuple[float, str]:
+    """Share and words of the unit that will take longest."""
+    if not known or known[0].progress is None:
+        return 0.0, "none for now"
+    more = f"; {len(known) - 1} more at work" if len(known) > 1 else ""
+    return min(known[0].progress.share, LAST), unit_words(unit_record(known[0])) + more

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from empirical.errors import UsageError
-from empirical.sweep.atomic_files import is_disk_error, storage_error
 from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.executors.engine import Engine, open_engine
 from empirical.sweep.interruption import interruption
@@ -18,6 +17,7 @@ from empirical.sweep.plan_record import Plan, Planner
 from empirical.sweep.recovery import open_sweep
 from empirical.sweep.result_files import decode_result, keys_of
 from empirical.sweep.schema import PLANNED
+from empirical.sweep.storage import is_disk_error, storage_error
 from empirical.sweep.store import Store
 from empirical.sweep.worker import UnitTask, compute_unit
 from empirical.train.run_configuration import WorkUnit

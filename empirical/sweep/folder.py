@@ -16,7 +16,7 @@ class SweepFolder:
     store.sqlite           what is known about every run; written by the driver alone
     results/<unit>.json    what a unit gave; written by the worker that computed it
     curves/<run>.csv       training loss by step, one file per run
-    state/<unit>.*         the state of a unit that has not ended
+    state/<unit>.*         the state of a unit that has not ended, and how far it is
     sweep.toml, plan.json  the sweep as it was asked for, and as it was planned
     lock                   held by the driver while it lives
     stop                   there while workers are asked to leave their state and end
@@ -65,3 +65,7 @@ class SweepFolder:
     def state(self, unit: str) -> Path:
         """The state of a unit that has not ended."""
         return self.states / f"{unit}.safetensors"
+
+    def progress(self, unit: str) -> Path:
+        """How far a unit is that has not ended, as its worker says."""
+        return self.states / f"{unit}.json"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from empirical.errors import UsageError
-from empirical.sweep.atomic_files import storage
 from empirical.sweep.folder import SweepFolder
+from empirical.sweep.storage import storage
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from empirical.atomic_files import write_atomically
 from empirical.errors import UsageError
 from empirical.settings import FrozenModel, PositiveInt
-from empirical.sweep.atomic_files import write_atomically
 from empirical.sweep.cells import Cell
 from empirical.sweep.configuration import SweepConfig
 from empirical.train.configuration import NetworkConfig
@@ -33,13 +33,18 @@ PLAN = "plan.json"
 SCHEMA: Literal["scaling-theory/sweep-plan"] = "scaling-theory/sweep-plan"
 VERSION: Literal[1] = 1
 
+PLANNER_VERSION = 1
+"""Raised whenever a change of the code makes the planner want other units, or other learning rates
+of a cell, from the same results."""
+
 
 class Computing(FrozenModel):
     """How the runs of a group are computed.
 
     replicas: in a unit at most. seconds: of one step of one run in such a unit, evaluation of the
     held-out sequences left out; None where it was not measured. evaluation: seconds of one
-    evaluation of one run. tried: seconds by path and replicas, for the reader.
+    evaluation of one run. tried: seconds by path and replicas, for the reader. compiled_missing:
+    why stacks could not be compiled here, None where they could or nothing is stacked.
     """
 
     path: KernelPath
@@ -47,12 +52,14 @@ class Computing(FrozenModel):
     seconds: float | None = None
     evaluation: float | None = None
     tried: dict[str, float] = Field(default_factory=dict)
+    compiled_missing: str | None = None
 
 
 class PlannedSweep(FrozenModel):
     """One sweep, ready to run.
 
     text: name of the text, for the reader. said: what was rounded or clamped. computing: by group.
+    planner_version: of the planner that it was made for; 1 where a plan does not say.
     """
 
     config: SweepConfig
@@ -64,12 +71,25 @@ class PlannedSweep(FrozenModel):
     computing: dict[str, Computing]
     said: tuple[str, ...] = ()
     results_version: int = RESULTS_VERSION
+    planner_version: int = 1
 
     @property
     def groups(self) -> dict[str, tuple[Cell, ...]]:
         """Cells by group, in canonical order."""
         names = dict.fromkeys(cell.group for cell in self.cells)
         return {name: tuple(c for c in self.cells if c.group == name) for name in names}
+
+
+def other_planner(planned: PlannedSweep) -> tuple[str, ...]:
+    """A line where the plan was made for another version of the planner, and what to do."""
+    if planned.planner_version == PLANNER_VERSION:
+        return ()
+    return (
+        f"the plan was made for version {planned.planner_version} of the planner, this program has "
+        f"version {PLANNER_VERSION}: results are kept, but what is computed next may be chosen "
+        "otherwise; to go on as planned use the program that planned it, to plan anew name another "
+        "folder with out",
+    )
 
 
 def run_of(planned: PlannedSweep, cell: Cell, rate: float, seed: int) -> RunConfig:

@@ -10,7 +10,7 @@ from empirical.errors import UsageError
 from empirical.statistics_files import read_statistics
 from empirical.sweep.cells import Cell, cells_of
 from empirical.sweep.configuration import SweepConfig
-from empirical.sweep.planned import Computing, PlannedSweep, run_of
+from empirical.sweep.planned import PLANNER_VERSION, Computing, PlannedSweep, run_of
 from empirical.sweep.speed import measure_computing
 from empirical.sweep.starting_point import started
 from empirical.train.averages import resolve
@@ -54,6 +54,7 @@ def prepare(config: SweepConfig, *, say: Say = lambda share, what: None) -> Plan
         cells=cells,
         computing={},
         said=(*said, *clamped),
+        planner_version=PLANNER_VERSION,
     )
     computing = _computing(planned, corpus, say)
     return planned.model_copy(update={"computing": computing})

@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from empirical.sweep.atomic_files import PART, storage, write_atomically
+from empirical.atomic_files import PART, write_atomically
 from empirical.sweep.contents import Contents, read_contents
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.lock import sole_driver
 from empirical.sweep.run_rows import result_of_rows
 from empirical.sweep.schema import PLANNED, RUNNING, NoteRow, RunRow, create_tables, put_rows
+from empirical.sweep.storage import storage
 from empirical.sweep.store import Store, connect
 
 SECONDS_UNTIL_LEFT = 3600.0

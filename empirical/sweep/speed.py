@@ -18,7 +18,7 @@ from empirical.train.randomness import private_generator
 from empirical.train.run_batches import BatchDraw
 from empirical.train.run_configuration import KernelPath, RunConfig, WorkUnit
 from empirical.train.run_execution import build_trainee
-from empirical.train.stacked import can_stack, stacked_paths
+from empirical.train.stacked import can_stack, compiled_path_missing
 from empirical.train.text import Corpus
 
 SECONDS_PER_TRY = 0.2
@@ -30,6 +30,11 @@ elsewhere torch.compile would have to be paid for anew at every size."""
 WORTH_IT = 0.9
 """A larger stack has to save a tenth: small units share out better over workers, and less is lost
 with one."""
+
+Way = tuple[KernelPath, int]
+"""How runs are computed: path, and replicas together."""
+
+SINGLE: Way = ("single", 1)
 
 EVALUATED = 64
 """Held-out sequences that the speed of an evaluation is measured on."""
@@ -48,8 +53,10 @@ def measure_computing(
     replicas: "off", "auto" or the size of the stacks. together: runs that a round of a group
     holds; larger stacks are not tried. Learning rates are scaled down, so that nothing diverges.
     """
-    tries = _ways(run, replicas, together)
-    found: dict[tuple[KernelPath, int], tuple[float, float]] = {}
+    stacking = replicas != "off" and can_stack(run.optimizer) and run.dtype != "bfloat16"
+    missing = compiled_path_missing(resolve_device(run.device)) if stacking else None
+    tries = _ways(run, replicas, together, compiled=missing is None) if stacking else (SINGLE,)
+    found: dict[Way, tuple[float, float]] = {}
     for path, size in tries:
         unit = WorkUnit(
             runs=tuple(run.model_copy(update={"seed": seed}) for seed in range(size)), path=path
@@ -63,21 +70,18 @@ def measure_computing(
         seconds=found[best][0],
         evaluation=found[best][1],
         tried={f"{path} {size}": seconds for (path, size), (seconds, _) in found.items()},
+        compiled_missing=missing,
     )
 
 
-def _ways(run: RunConfig, replicas: int | str, together: int) -> tuple[tuple[KernelPath, int], ...]:
-    """What is tried: (path, replicas) each."""
-    device = resolve_device(run.device)
-    single: tuple[KernelPath, int] = ("single", 1)
-    if replicas == "off" or not can_stack(run.optimizer) or run.dtype == "bfloat16":
-        return (single,)
-    compiled = device.type == "cpu" and "stacked-compiled" in stacked_paths(device)
+def _ways(run: RunConfig, replicas: int | str, together: int, *, compiled: bool) -> tuple[Way, ...]:
+    """What is tried of runs that can be stacked. compiled: whether kernels can be had."""
+    compiled = compiled and resolve_device(run.device).type == "cpu"
     path: KernelPath = "stacked-compiled" if compiled else "stacked"
     if isinstance(replicas, int):
-        return ((path, replicas),) if compiled or replicas > 1 else (single,)
+        return ((path, replicas),) if compiled or replicas > 1 else (SINGLE,)
     sizes = [size for size in STACKS if size <= together and (compiled or size > 1)]
-    return (single, *((path, size) for size in sizes))
+    return (SINGLE, *((path, size) for size in sizes))
 
 
 def _speed(unit: WorkUnit, corpus: Corpus, weights: Mapping[str, Tensor]) -> tuple[float, float]:

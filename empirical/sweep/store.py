@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from empirical.sweep.atomic_files import storage, write_atomically
+from empirical.atomic_files import write_atomically
 from empirical.sweep.contents import SECONDS_TO_WAIT, Contents
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.plan_record import Decision, Plan, StoredRun
@@ -29,6 +29,7 @@ from empirical.sweep.schema import (
     put_rows,
     stored_run,
 )
+from empirical.sweep.storage import storage
 from empirical.train.run_configuration import RESULTS_VERSION, canonical_json
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from empirical.sweep.atomic_files import write_atomically
+from empirical.atomic_files import write_atomically
 from empirical.sweep.executors.engine import UnitLostError
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.result_files import (
@@ -16,6 +16,7 @@ from empirical.sweep.result_files import (
     keys_of,
     result_of,
 )
+from empirical.sweep.unit_progress import progress_writer
 from empirical.train.run_configuration import WorkUnit
 
 
@@ -58,6 +59,7 @@ def compute_unit(task: UnitTask) -> str | None:
             Materials(task.text, task.checkpoint),
             state_file=folder.state(key),
             stop=folder.stop.exists,
+            on_progress=progress_writer(folder.progress(key), unit),
             seconds_between_states=task.seconds_between_states,
         )
     except StoppedError:
@@ -69,6 +71,7 @@ def compute_unit(task: UnitTask) -> str | None:
     text = encode_result(unit, [result_of(run) for run in ended])
     write_atomically(folder.result(key), text.encode())
     folder.state(key).unlink(missing_ok=True)
+    folder.progress(key).unlink(missing_ok=True)
     return text
 
 

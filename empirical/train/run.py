@@ -40,7 +40,8 @@ def train_runs(
 
     With a `state_file` the runs go on from it if it holds their state, leave their state there
     every `seconds_between_states` and when stopped, and end bit-identical to runs that never were
-    interrupted.
+    interrupted. `on_progress` is told the steps done: those of the state, then at every reading
+    of the losses.
 
     Raises StoppedError after `stop` said so, OSError where the state cannot be written.
     """
@@ -77,6 +78,7 @@ def train_runs(
         multiple = schedule_multiple(step, first.steps, first.schedule)
         return [run.learning_rate * multiple for run in unit.runs]
 
+    on_progress(ledger.step)
     written = time.monotonic()
     for step, losses in training(trainee, draw, rates, first.steps, after=ledger.step):
         ledger.note(losses)

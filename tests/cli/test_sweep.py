@@ -148,6 +148,14 @@ REFUSED: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "an unknown optimizer": (("softsignsgd", "softsign"), "perhaps 'softsignsgd' was meant"),
     "a learning rate of 0": (("from = 0.01", "from = 0"), "got 0 for learning_rates.grid.from"),
+    "an option of no engine": (
+        ("workers = 1", 'options = { partition = "gpu" }'),
+        "got the option partition for the executor local",
+    ),
+    "a slip in an option of Slurm": (
+        ("workers = 1", 'name = "slurm"\noptions = { partiton = "gpu" }'),
+        "perhaps 'partition' was meant",
+    ),
 }
 
 
@@ -168,6 +176,53 @@ def test_what_does_not_fit_is_refused_at_plan(
     assert last.startswith("error: ")
     assert message in last
     assert not (tmp_path / "runs").exists()
+
+
+def test_why_nothing_is_compiled_is_said(
+    shell: Shell, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed form: no compiler, no kernels; the plan goes on and says why, in text and JSON."""
+    from empirical.train.stacked.kernels.build import library
+
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    library.cache_clear()
+    sweep.write_text((TOP + NETWORK + GRID).replace('replicas = "off"', "replicas = 2"))
+    code, out, err = shell("sweep", "plan", "sweep.toml", "--json")
+    library.cache_clear()
+    assert code == 0, err
+    planned = json.loads(out)
+    assert "no-such-compiler is not installed" in planned["compiled_missing"]
+    ways = planned["computing"].values()
+    assert all(way["compiled_missing"] == planned["compiled_missing"] for way in ways)
+    assert all(way["path"] == "stacked" for way in ways)
+    (tmp_path / "runs/tiny/results").mkdir()  # begun: the same plan is told again
+    code, out, err = shell("sweep", "plan", "sweep.toml")
+    assert code == 0, err
+    assert "no compiled stacks were tried: the path stacked-compiled wants a C compiler" in out
+
+
+def test_a_plan_of_another_planner_is_said(
+    shell: Shell, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed form: not begun, it is planned anew; begun, it goes on and says what may differ."""
+    from empirical.sweep import planned
+
+    def version() -> int:
+        plan = json.loads((tmp_path / "runs/tiny/plan.json").read_text())
+        return int(plan["plan"]["planner_version"])
+
+    assert shell("sweep", "run", "sweep.toml")[0] == 0
+    assert version() == planned.PLANNER_VERSION
+    monkeypatch.setattr(planned, "PLANNER_VERSION", planned.PLANNER_VERSION + 1)
+    words = "was made for version 1 of the planner, this program has version 2"
+    code, out, err = shell("sweep", "status", "runs/tiny")
+    assert code == 0, err
+    assert words in out
+    code, _, err = shell("sweep", "resume", "runs/tiny")
+    assert code == 0, err
+    assert words in err
+    assert version() == 1
 
 
 @pytest.mark.slow

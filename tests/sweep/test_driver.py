@@ -17,7 +17,6 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from empirical.errors import UsageError
-from empirical.sweep.atomic_files import StorageError
 from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.contents import read_contents
 from empirical.sweep.driver import LOST_IN_A_ROW, run_sweep
@@ -27,6 +26,7 @@ from empirical.sweep.interruption import interruption
 from empirical.sweep.plan_record import Plan
 from empirical.sweep.result_files import keys_of
 from empirical.sweep.schema import FAILED, PLANNED, RunRow
+from empirical.sweep.storage import StorageError
 from empirical.train.run_configuration import WorkUnit
 from tests.sweep.tiny_sweep import (
     Here,

@@ -16,10 +16,11 @@ from random import Random
 
 import pytest
 
-from empirical.sweep.atomic_files import StorageError, write_atomically
+from empirical.atomic_files import write_atomically
 from empirical.sweep.contents import read_contents
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.recovery import open_sweep
+from empirical.sweep.storage import StorageError
 from tests.sweep.tiny_sweep import (
     Here,
     drive_here,
@@ -235,7 +236,7 @@ def limited(root: Path, text: Path, limit: int) -> str:
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from tests.sweep.test_faults import record_until_full\n"
-        "from empirical.sweep.atomic_files import StorageError\n"
+        "from empirical.sweep.storage import StorageError\n"
         "import empirical.train.run_execution\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))\n"
         "try:\n"

@@ -1,6 +1,7 @@
 """What the driver needs from whatever computes units, and the table of what can.
 
-An adapter is a module with `open_engine(settings, folder) -> context manager of Engine`:
+An adapter is a module with `check_settings(settings)`, which refuses what can be refused before
+anything is started, and `open_engine(settings, folder) -> context manager of Engine`:
 
 - its executor takes `submit(function, *args)`, function and arguments picklable, and gives a
   Future of what the function returns or raises; nothing is asked of it but submit and shutdown,
@@ -22,6 +23,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from empirical.errors import UsageError
 from empirical.sweep.configuration import ExecutorSettings
@@ -63,14 +65,25 @@ EXECUTORS = {
 """Name in the sweep file -> module of the adapter, imported when it is asked for."""
 
 
+def check_settings(settings: ExecutorSettings) -> None:
+    """UsageError where the package of the engine is missing or an option does not fit.
+
+    Nothing is started, and no cluster is asked: that is for `open_engine`.
+    """
+    _adapter(settings).check_settings(settings)
+
+
 def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> AbstractContextManager[Engine]:
     """The engine that the settings name; UsageError where its package is not installed."""
+    opened: AbstractContextManager[Engine] = _adapter(settings).open_engine(settings, folder)
+    return opened
+
+
+def _adapter(settings: ExecutorSettings) -> Any:
     try:
-        adapter = import_module(EXECUTORS[settings.name])
+        return import_module(EXECUTORS[settings.name])
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the executor {settings.name} wants the package {error.name}, which is not installed; "
             f"install scaling-theory[{settings.name}], or use the executor local"
         ) from None
-    opened: AbstractContextManager[Engine] = adapter.open_engine(settings, folder)
-    return opened

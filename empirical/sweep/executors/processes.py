@@ -37,14 +37,21 @@ PRELOADED = ("empirical.train.run_execution", "torch._dynamo")
 THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+def check_settings(settings: ExecutorSettings) -> None:
+    """UsageError for options, of which there are none, and for GPUs that are not there."""
+    if settings.options:
+        raise UsageError(
+            f"got the option {next(iter(settings.options))} for the executor local, which has "
+            "none; leave it out, or name another executor"
+        )
+    _check_gpus(settings, local_gpus())
+
+
 @contextmanager
 def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> Iterator[Engine]:
     """Processes of this machine: `workers`, or as many as its cores (or GPUs) serve."""
     gpus = local_gpus()
-    if settings.gpus > len(gpus):
-        raise UsageError(
-            f"got {settings.gpus:g} GPUs per run, this machine has {len(gpus)}; ask for fewer"
-        )
+    _check_gpus(settings, gpus)
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     workers = settings.workers or max(1, cores // settings.cpus)
     if settings.gpus:
@@ -65,6 +72,13 @@ def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> Iterator[Eng
         raise
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _check_gpus(settings: ExecutorSettings, gpus: tuple[str, ...]) -> None:
+    if settings.gpus > len(gpus):
+        raise UsageError(
+            f"got {settings.gpus:g} GPUs per run, this machine has {len(gpus)}; ask for fewer"
+        )
 
 
 def shared_gpus(gpus: tuple[str, ...], share: float, place: int) -> tuple[str, ...]:

@@ -30,6 +30,40 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+OURS: Mapping[str, str] = {
+    "num_cpus": "give cpus of the executor",
+    "num_gpus": "give gpus of the executor",
+    **dict.fromkeys(
+        ("max_calls", "max_retries", "num_returns", "retry_exceptions"),
+        "leave it out: the driver decides it",
+    ),
+}
+"""Options of a task that are set for every unit, and what to do instead."""
+
+
+def check_settings(settings: ExecutorSettings) -> None:
+    """UsageError for the first option that Ray's tasks do not have or whose value does not fit."""
+    for name, value in settings.options.items():
+        if name in OURS:
+            raise UsageError(
+                f"got {name} in the options of Ray, which is set already; {OURS[name]}"
+            )
+        if name == "address":
+            if not isinstance(value, str) or not value:
+                raise UsageError(
+                    f"got address = {value!r} in the options of Ray, wanted a text in quotes, "
+                    "HOST:PORT; change it"
+                )
+            continue
+        try:
+            ray.remote(_compute).options(**{name: value})
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split()).partition(" Valid ones are")[0].rstrip(".")
+            raise UsageError(
+                f"Ray refuses {name} = {value!r} in its options ({reason}); correct or leave it out"
+            ) from None
+
+
 @contextmanager
 def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> Iterator[Engine]:
     """Tasks with the CPUs and GPUs of the settings.
@@ -37,6 +71,7 @@ def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> Iterator[Eng
     Options: `address` of the cluster (without: RAY_ADDRESS, or the cluster of this machine); the
     others are options of a Ray task (memory, accelerator_type, scheduling_strategy, ...).
     """
+    check_settings(settings)
     options = dict(settings.options)
     address = str(options.pop("address", "auto"))
     _connect(address)

@@ -25,6 +25,7 @@ from empirical.errors import UsageError
 from empirical.sweep.configuration import ExecutorSettings
 from empirical.sweep.executors.answer import Answer, answered, give
 from empirical.sweep.executors.engine import Engine, UnitLostError
+from empirical.sweep.executors.slurm_options import LINES, check_slurm_options, sbatch_options
 from empirical.sweep.folder import SweepFolder
 
 P = ParamSpec("P")
@@ -47,8 +48,10 @@ SECONDS_BETWEEN_LOOKS = 1.0
 AT_LARGE = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED"})
 """States of a job that will give a result yet."""
 
-LINES = ("setup", "teardown", "srun_args")
-"""Options that submitit wants as lists; here the lines of a text."""
+
+def check_settings(settings: ExecutorSettings) -> None:
+    """UsageError for options that sbatch does not know or that do not fit; nothing is asked."""
+    check_slurm_options(settings)
 
 
 @contextmanager
@@ -57,7 +60,8 @@ def open_engine(settings: ExecutorSettings, folder: SweepFolder) -> Iterator[Eng
 
     Options: `time` in minutes; `setup` and `teardown`, shell lines around a job; `srun_args`;
     `cluster = "local"` for processes of this machine in place of jobs; every other option goes to
-    sbatch as the long option of that name (partition, account, mem, gres, ...).
+    sbatch as the long option of that name (partition, account, mem, gres, ...), see
+    `slurm_options`.
     """
     local = settings.options.get("cluster", "slurm") == "local"
     place = folder.root / "slurm"
@@ -88,13 +92,10 @@ class Call:
 
 
 def _submitter(settings: ExecutorSettings, place: Path) -> submitit.AutoExecutor:
-    options = dict(settings.options)
-    cluster, minutes = str(options.pop("cluster", "slurm")), options.pop("time", MINUTES)
-    lines = {name: str(options.pop(name)).splitlines() for name in LINES if name in options}
-    if settings.gpus % 1:
-        raise UsageError(f"got {settings.gpus:g} GPUs per run, Slurm gives whole ones; ask for 1")
-    if not isinstance(minutes, int):
-        raise UsageError(f"got time = {minutes!r}, wanted whole minutes; write 90 for 1:30:00")
+    check_slurm_options(settings)
+    options = settings.options
+    cluster, minutes = str(options.get("cluster", "slurm")), options.get("time", MINUTES)
+    lines = {name: str(options[name]).splitlines() for name in LINES if name in options}
     # Since Slurm 22.05 srun does not take the CPUs over from sbatch.
     lines["srun_args"] = [f"--cpus-per-task={settings.cpus}", *lines.get("srun_args", ())]
     try:
@@ -109,7 +110,7 @@ def _submitter(settings: ExecutorSettings, place: Path) -> submitit.AutoExecutor
             cpus_per_task=settings.cpus,
             gpus_per_node=int(settings.gpus) or None,
             stderr_to_stdout=True,
-            slurm_additional_parameters={k: v for k, v in options.items() if v is not False},
+            slurm_additional_parameters=sbatch_options(options),
             **{f"slurm_{name}": value for name, value in lines.items()},
         )
     except (RuntimeError, ValueError) as error:

@@ -1,19 +1,15 @@
-"""Files that are there whole or not at all, and what a failing disk is called."""
+"""What a failing disk is called: nothing that was recorded is lost, and what to do."""
 
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeGuard
-from uuid import uuid4
 
 from empirical.errors import UsageError
-
-PART = ".part"
 
 # What the disk refuses whatever is computed: another attempt meets the same.
 DISK_ERRORS = frozenset(
@@ -23,22 +19,6 @@ DISK_ERRORS = frozenset(
 
 class StorageError(UsageError):
     """The disk refused; what was recorded before is still there."""
-
-
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace the file in one step; `durable` also outlives a power failure. OSError passes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: a worker of a dead driver may be writing the same file.
-    part = path.with_name(f".{path.name}.{uuid4().hex[:12]}{PART}")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
