@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from empirical.atomic_files import refusals, write_atomically
 from empirical.errors import UsageError
 from empirical.statistics_files import read_record
 from scaling_theory.errors import InputError
@@ -39,12 +40,8 @@ def write_law(path: Path, law: FittedLaw) -> None:
         },
         "data_sha256": law.data_sha256,
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): name another") from error
+    with refusals(path):
+        write_atomically(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_law(path: Path) -> FittedLaw:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from empirical.atomic_files import refusals, replacing, write_atomically
 from empirical.errors import UsageError
 from scaling_theory.checkpoint import CheckpointScalars
 from scaling_theory.errors import InputError
@@ -61,20 +62,15 @@ def write_statistics(
     """
     if (directory / NUMBERS).exists():
         raise UsageError(f"{directory} already holds statistics: name another directory")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
+    with refusals(directory):
         if vectors is not None:
             from safetensors.numpy import save_file
 
             arrays = {"gradient": vectors.gradient, "sigma": vectors.sigma}
-            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, directory / VECTORS)
-        part = directory / (NUMBERS + ".part")
-        part.write_text(json.dumps(to_json(statistics), indent=1, allow_nan=False) + "\n")
-        part.replace(directory / NUMBERS)
-    except OSError as error:
-        raise UsageError(
-            f"{directory} cannot be written ({error.strerror}): name another"
-        ) from error
+            with replacing(directory / VECTORS) as part:
+                save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, part)
+        text = json.dumps(to_json(statistics), indent=1, allow_nan=False) + "\n"
+        write_atomically(directory / NUMBERS, text.encode())
 
 
 def read_statistics(directory: Path) -> SavedStatistics:

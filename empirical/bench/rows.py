@@ -19,6 +19,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from empirical.atomic_files import refusals, write_atomically
 from empirical.errors import UsageError
 from empirical.statistics_files import read_record
 
@@ -111,13 +112,8 @@ def keep_rows(path: Path, benchmark: str, rows: Sequence[BenchRow]) -> None:
         "versions": versions(),
         "rows": [*others, *mine],
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): name another") from error
+    with refusals(path):
+        write_atomically(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 
 def machine() -> dict[str, Any]:

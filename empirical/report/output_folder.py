@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from empirical.atomic_files import refusals, write_atomically
 from empirical.errors import UsageError
 from empirical.report.figures.canvas import Images
 
@@ -20,24 +22,18 @@ def check_folder(directory: Path, names: Iterable[str], overwrite: bool) -> None
             f"--out {directory} holds {present[0]} of an earlier run; add --overwrite to replace "
             "it, or choose another --out"
         )
-    try:
+    with _refusals(directory):
         above = next(p for p in (directory, *directory.absolute().parents) if p.exists())
         # Permission bits do not tell (root, read-only mounts); trying does.
         tempfile.TemporaryDirectory(prefix=".writable-", dir=above).cleanup()
-    except OSError as problem:
-        raise _unwritable(directory, problem) from problem
 
 
 def fill_folder(directory: Path, contents: Mapping[str, bytes]) -> list[str]:
     """Write the files one by one, each whole; the paths written. Other files are left alone."""
-    try:
+    with _refusals(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
-            part = directory / f".{name}.part"
-            part.write_bytes(data)
-            part.replace(directory / name)
-    except OSError as problem:
-        raise _unwritable(directory, problem) from problem
+            write_atomically(directory / name, data)
     return [str(directory / name) for name in contents]
 
 
@@ -49,5 +45,5 @@ def image_files(figures: Mapping[str, Images]) -> dict[str, bytes]:
     return files
 
 
-def _unwritable(directory: Path, problem: OSError) -> UsageError:
-    return UsageError(f"--out {directory} cannot be written ({problem.strerror}); choose another")
+def _refusals(directory: Path) -> AbstractContextManager[None]:
+    return refusals(f"--out {directory}", "choose another")

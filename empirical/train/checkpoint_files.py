@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from empirical.atomic_files import refusals, replacing
 from empirical.errors import UsageError
 from empirical.settings import first_problem
 from empirical.train.configuration import NetworkConfig
@@ -53,13 +54,8 @@ def write_checkpoint(path: Path, model: GPT, provenance: Mapping[str, Any]) -> N
         "network": model.config.model_dump_json(),
         "provenance": json.dumps(dict(provenance), allow_nan=False),
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with refusals(path, "name another file"), replacing(path) as part:
         save_file(tensors, part, metadata)
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be written ({error}): name another file") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

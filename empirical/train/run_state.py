@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from empirical.atomic_files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +36,8 @@ def write_run_state(path: Path, state: RunState) -> None:
     """Write the state; the file of before is only replaced by a whole one. OSError passes."""
     progress = json.dumps(dict(state.progress), sort_keys=True)
     metadata = {"progress": progress, "sha256": _hash(state.tensors, progress)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path, durable=False) as part:
         save_file(dict(state.tensors), part, metadata)
-        part.replace(path)
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written ({error})") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_run_state(path: Path) -> RunState | None:

@@ -8,10 +8,10 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from empirical.atomic_files import replacing
 from empirical.errors import UsageError
 
 SOURCES = ("pointwise.c", "attention.c")
@@ -74,8 +74,7 @@ def library_file(wide: bool, folder: Path) -> Path:
 
 def _build(compiler: str, path: Path, wide: bool) -> None:
     sources = [str(HERE / name) for name in SOURCES]
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / path.name
+    with replacing(path) as part:
         command = [
             compiler,
             *FLAGS,
@@ -89,7 +88,6 @@ def _build(compiler: str, path: Path, wide: bool) -> None:
         for extra in ([WIDEST], []):  # not every compiler knows that option
             done = subprocess.run([*command, *extra], capture_output=True, text=True, check=False)
             if done.returncode == 0:
-                part.replace(path)
                 return
             said = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UsageError(
