@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import chain
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from empirical.errors import UsageError
+from empirical.train.named_function import function_named, in_one_line
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ModuleShapes:
 def module_shapes(
     path: str, input_shape: tuple[int, ...] | None = None, dtype: torch.dtype = torch.float32
 ) -> ModuleShapes:
-    """Call "package.module:factory" on the meta device and count.
+    """Call "PACKAGE.MODULE:FUNCTION" on the meta device and count.
 
     input_shape: of what the module is called with, token numbers where it has two axes and numbers
     of `dtype` otherwise; what autograd keeps of that call, parameters excluded, is then counted.
@@ -41,14 +41,14 @@ def module_shapes(
     Raises UsageError for a path that leads nowhere, a factory that fails or gives no module, and
     a module that cannot be called so.
     """
-    make = _factory(path)
+    make = function_named(path, "a torch module")
     try:
         with torch.device("meta"):
             model = make()
     except Exception as error:
         raise UsageError(
-            f"{path} failed on the meta device, where tensors have no numbers ({_line(error)}); "
-            "leave out what reads numbers, such as loading weights"
+            f"{path} failed on the meta device, where tensors have no numbers "
+            f"({in_one_line(error)}); leave out what reads numbers, such as loading weights"
         ) from error
     if not isinstance(model, nn.Module):
         raise UsageError(
@@ -98,31 +98,5 @@ def _kept(path: str, model: nn.Module, shape: tuple[int, ...], dtype: torch.dtyp
         kind = "token numbers" if of == torch.int64 else "numbers"
         raise UsageError(
             f"{path} cannot be called with {kind} of shape {'x'.join(map(str, shape))} "
-            f"({_line(error)}); give the shape that its forward pass takes"
+            f"({in_one_line(error)}); give the shape that its forward pass takes"
         ) from error
-
-
-def _factory(path: str) -> Callable[[], object]:
-    name, _, attribute = path.partition(":")
-    if not name or not attribute:
-        raise UsageError(
-            f"got '{path}', wanted package.module:factory, a function of no arguments that returns "
-            "a module; write it so"
-        )
-    try:
-        found = import_module(name)
-    except ImportError as error:
-        raise UsageError(
-            f"cannot import {name} ({_line(error)}); name a module that Python finds, or run where "
-            "it does"
-        ) from None
-    make = getattr(found, attribute, None)
-    if not callable(make):
-        raise UsageError(f"{name} has no function {attribute}; name one that returns a module")
-    factory: Callable[[], object] = make
-    return factory
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:160]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +11,7 @@ from torch import Tensor, nn
 
 from empirical.errors import UsageError
 from empirical.train.configuration import NetworkConfig
+from empirical.train.named_function import function_named, in_one_line
 from empirical.train.network import build_network, sequence_losses
 from empirical.train.randomness import private_generator
 
@@ -55,22 +53,14 @@ def built_in_workload(network: NetworkConfig, device: torch.device, seed: int) -
 
 
 def workload_named(path: str) -> Workload:
-    """What the function `package.module:function` returns; UsageError where it is no Workload.
-
-    Modules in the current folder are found, as `python -m` would find them.
-    """
-    module, _, function = path.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
+    """What the function PACKAGE.MODULE:FUNCTION returns; UsageError where it is no Workload."""
+    make = function_named(path, "an empirical.train.workload.Workload")
     try:
-        found = getattr(import_module(module), function)()
-    except (ImportError, AttributeError, ValueError) as error:
+        found = make()
+    except Exception as error:  # whatever a user's own function raises
         raise UsageError(
-            f"the workload '{path}' cannot be had ({error}); name PACKAGE.MODULE:FUNCTION that "
-            "returns an empirical.train.workload.Workload"
-        ) from None
-    finally:
-        sys.path.remove(here)
+            f"the workload {path} failed ({in_one_line(error)}); correct the function"
+        ) from error
     if not isinstance(found, Workload):
         raise UsageError(
             f"{path} returned {type(found).__name__}, wanted a Workload; return "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from empirical.advise.accumulation import judge_accumulation
 from empirical.advise.choice import optimizers_that_fit
 from empirical.cli.app import run
+from empirical.errors import UsageError
 from empirical.measure.step_cost import measure_step_cost
 from empirical.train.optimizer_configuration import AdamWConfig
 from empirical.train.workload import Workload, workload_named
@@ -103,7 +105,7 @@ def test_the_verb_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["--memory", "much"], "--memory is 'much'"),
         (["--optimizer", "adamx"], "one of"),
         (["--from-lr", "1e-3"], "belong together"),
-        (["--workload", "nothing:here"], "cannot be had"),
+        (["--workload", "nothing:here"], "cannot import nothing (ModuleNotFoundError"),
         (["--workload", "os:getcwd"], "wanted a Workload"),
         (["--workload", "os:getcwd", "--width", "8"], "of the built-in network"),
         (["--heads", "7"], "heads"),
@@ -118,7 +120,23 @@ def test_bad_input_is_one_line(
     assert wanted in message
 
 
-def test_a_workload_is_found_by_its_name() -> None:
-    """Identity: what the function returns."""
-    with pytest.raises(Exception, match="cannot be had"):
+def test_a_workload_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identity: what the function returns; in the current folder too; what it raises is told."""
+    (tmp_path / "my_training_here.py").write_text(
+        "from empirical.train.workload import Workload\n"
+        "def workload():\n"
+        "    import my_sizes_here\n"
+        "    return Workload('mine', None, None, None, my_sizes_here.TOKENS)\n"
+        "def broken():\n"
+        "    raise OSError('no data')\n"
+    )
+    (tmp_path / "my_sizes_here.py").write_text("TOKENS = 7\n")
+    monkeypatch.chdir(tmp_path)
+    assert workload_named("my_training_here:workload").tokens == 7
+    assert str(tmp_path) not in sys.path
+    with pytest.raises(UsageError, match=r"broken failed \(OSError: no data\); correct"):
+        workload_named("my_training_here:broken")
+    with pytest.raises(UsageError, match="my_training_here has no function none"):
+        workload_named("my_training_here:none")
+    with pytest.raises(UsageError, match=r"wanted PACKAGE\.MODULE:FUNCTION"):
         workload_named("tests")

@@ -142,7 +142,7 @@ def test_a_module_of_the_user(shell: Shell, factories: str) -> None:
         (("vit-s", "--limit", "much"), "--limit is 'much': give a size like 2GB"),
         (("vit-s", "--lora-rank", "0"), "--lora-rank is 0; at least 1 is wanted"),
         (("vit-s", "--context", "0"), "--context is 0; at least 1 token is wanted"),
-        (("--module", "here"), "wanted package.module:factory"),
+        (("--module", "here"), "wanted PACKAGE.MODULE:FUNCTION"),
         (("--module", "no_such_place:model"), "cannot import no_such_place"),
         (("--module", "own_factories:model"), "own_factories has no function model"),
         (("--module", "own_factories:several"), "own_factories has no function several"),
