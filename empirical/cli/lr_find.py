@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from empirical.cli.subject_options import (
-    AsJson,
-    Checkpoint,
-    Context,
-    Depth,
-    Device,
-    Heads,
-    Seed,
-    Steps,
-    Text,
-    Width,
-)
+from empirical.cli import subject_options as subject
 
 if TYPE_CHECKING:
     from empirical.measure.lr_finder import LearningRate
@@ -47,62 +36,53 @@ def lr_find(
         int, typer.Option(help="batches that the optimizer's averages take in first")
     ] = 20,
     updates: Annotated[int, typer.Option(help="real batches to try")] = 24,
-    checkpoint: Checkpoint = None,
-    text: Text = None,
-    steps: Steps = None,
-    context: Context = None,
-    width: Width = None,
-    depth: Depth = None,
-    heads: Heads = None,
+    checkpoint: subject.Checkpoint = None,
+    text: subject.Text = None,
+    steps: subject.Steps = None,
+    context: subject.Context = None,
+    width: subject.Width = None,
+    depth: subject.Depth = None,
+    heads: subject.Heads = None,
     pool: Annotated[int, typer.Option(help="sequences in all")] = 1024,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    as_json: AsJson = False,
+    seed: subject.Seed = 0,
+    device: subject.Device = "cpu",
+    as_json: subject.AsJson = False,
 ) -> None:
     from rich.console import Console
 
     from empirical.measure.lr_finder import lr_find as find
     from empirical.progress import show_progress
-    from empirical.settings import checked
     from empirical.train.network import sequence_losses
     from empirical.train.optimizer_configuration import optimizer_named
     from empirical.train.optimizers import build_optimizer
-    from empirical.train.subject import SubjectConfig, prepare_subject
 
-    settings: dict[str, object] = {
-        "checkpoint": checkpoint,
-        "text": tuple(text or ()),
-        "pool": pool,
-        "steps": steps,
-        "context": context,
-        "width": width,
-        "depth": depth,
-        "heads": heads,
-        "seed": seed,
-        "device": device,
-    }
-    config = checked(SubjectConfig, settings, {n: "--" + n.replace("_", "-") for n in settings})
+    config = subject.configured(
+        checkpoint=checkpoint,
+        text=text,
+        pool=pool,
+        steps=steps,
+        context=context,
+        width=width,
+        depth=depth,
+        heads=heads,
+        seed=seed,
+        device=device,
+    )
     rule = optimizer_named(optimizer, optimizer_epsilon)
     # Progress is for a person at a terminal; with --json it must not mix with the record.
     with show_progress(Console(stderr=True)) as task:
-        advance = task("training", steps or 1500) if checkpoint is None else None
-        subject = prepare_subject(
-            config,
-            on_step=None if advance is None else lambda s: advance(s.step, f"loss {s.loss:.3f}"),
-        )
+        seen = subject.prepared(config, task)
     found = find(
-        subject.model,
-        (subject.inputs, subject.targets),
-        build_optimizer(
-            subject.model, rule, 1e-3, tokens_per_step=batch_size * subject.inputs.shape[1]
-        ),
+        seen.model,
+        (seen.inputs, seen.targets),
+        build_optimizer(seen.model, rule, 1e-3, tokens_per_step=batch_size * seen.inputs.shape[1]),
         batch_size=batch_size,
         loss=lambda model, batch: sequence_losses(model, batch[0], batch[1]),
         updates=updates,
         state_steps=state_steps,
         seed=seed,
     )
-    record = record_of(found, optimizer, subject.inputs.shape[1])
+    record = record_of(found, optimizer, seen.inputs.shape[1])
     typer.echo(json.dumps(record, allow_nan=False) if as_json else text_of(record))
     if found.status != "ok":
         raise typer.Exit(1)

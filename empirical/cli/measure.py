@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from empirical.cli.subject_options import (
-    AsJson,
-    Checkpoint,
-    Context,
-    Depth,
-    Device,
-    Heads,
-    Seed,
-    Steps,
-    Text,
-    Width,
-)
+from empirical.cli import subject_options as subject
 
 if TYPE_CHECKING:
     from empirical.measure.measurement import Measurement
@@ -39,13 +28,13 @@ Examples:
 
 def measure(
     out: Annotated[Path, typer.Option(metavar="DIR", help="a new directory for the statistics")],
-    checkpoint: Checkpoint = None,
-    text: Text = None,
-    steps: Steps = None,
-    context: Context = None,
-    width: Width = None,
-    depth: Depth = None,
-    heads: Heads = None,
+    checkpoint: subject.Checkpoint = None,
+    text: subject.Text = None,
+    steps: subject.Steps = None,
+    context: subject.Context = None,
+    width: subject.Width = None,
+    depth: subject.Depth = None,
+    heads: subject.Heads = None,
     train_batch_size: Annotated[int | None, typer.Option(help="sequences [16]")] = None,
     lr: Annotated[float | None, typer.Option(help="of its training [0.003]")] = None,
     pool: Annotated[int, typer.Option(help="sequences that are measured on")] = 1024,
@@ -65,13 +54,12 @@ def measure(
     save_checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE.safetensors", help="keep the network")
     ] = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    as_json: AsJson = False,
+    seed: subject.Seed = 0,
+    device: subject.Device = "cpu",
+    as_json: subject.AsJson = False,
 ) -> None:
     from empirical.demo.configuration import bytes_from_text
     from empirical.errors import UsageError
-    from empirical.settings import checked
     from empirical.statistics_files import NUMBERS
 
     if (out / NUMBERS).exists():
@@ -84,24 +72,21 @@ def measure(
     from empirical.progress import show_progress
     from empirical.train.checkpoint_files import write_checkpoint
     from empirical.train.network import sequence_losses
-    from empirical.train.subject import SubjectConfig, prepare_subject
 
-    settings: dict[str, object] = {
-        "checkpoint": checkpoint,
-        "text": tuple(text or ()),
-        "pool": pool,
-        "steps": steps,
-        "context": context,
-        "width": width,
-        "depth": depth,
-        "heads": heads,
-        "train_batch_size": train_batch_size,
-        "lr": lr,
-        "seed": seed,
-        "device": device,
-    }
-    sources = {name: "--" + name.replace("_", "-") for name in settings}
-    config = checked(SubjectConfig, settings, sources)
+    config = subject.configured(
+        checkpoint=checkpoint,
+        text=text,
+        pool=pool,
+        steps=steps,
+        context=context,
+        width=width,
+        depth=depth,
+        heads=heads,
+        train_batch_size=train_batch_size,
+        lr=lr,
+        seed=seed,
+        device=device,
+    )
     try:
         memory = DEFAULT_MEMORY if max_memory is None else int(str(bytes_from_text(max_memory)))
     except ValueError as error:
@@ -111,16 +96,12 @@ def measure(
         raise UsageError("an --epsilon-ratio below 0 or a --batch-size of 0 came; raise it")
     # Progress is for a person at a terminal; with --json it must not mix with the record.
     with show_progress(Console(stderr=True)) as task:
-        advance = task("training", steps or 1500) if checkpoint is None else None
-        subject = prepare_subject(
-            config,
-            on_step=None if advance is None else lambda s: advance(s.step, f"loss {s.loss:.3f}"),
-        )
+        seen = subject.prepared(config, task)
         if save_checkpoint is not None:
-            write_checkpoint(save_checkpoint, subject.model, subject.provenance)
+            write_checkpoint(save_checkpoint, seen.model, seen.provenance)
         found = measure_model(
-            subject.model,
-            (subject.inputs, subject.targets),
+            seen.model,
+            (seen.inputs, seen.targets),
             loss=lambda model, batch: sequence_losses(model, batch[0], batch[1]),
             micro_batch=micro_batch,
             max_memory=memory,
@@ -132,7 +113,7 @@ def measure(
             out,
             batch_sizes=batch_size or BATCH_SIZES,
             epsilon_ratios=ratios,
-            provenance=subject.provenance,
+            provenance=seen.provenance,
             seed=seed,
             max_memory=memory,
             on_progress=lambda share: done(share, f"{share:.0%} of the grid"),
