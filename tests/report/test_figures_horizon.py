@@ -1,0 +1,27 @@
+"""The figure of whole-run optima over one-step optima."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from empirical.report.figures.canvas import render
+from empirical.report.figures.horizon import ONE, draw_horizon
+from tests.judge.test_horizon import planted
+
+
+def test_one_panel_per_series_with_the_factor_across() -> None:
+    """Inspection: titles, labelled axes with units, both lines in the legend, same bytes again."""
+    cells = [
+        cell for cell in planted("one-step shape", np.log(2.2), seed=0) if cell.start == "late"
+    ]
+    figure = draw_horizon(cells, 2.2, True)
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes]
+    assert [title for title in titles if title] == [
+        f"late, softsignsgd, ε = {ratio:g} rms σ" for ratio in (0, 1, 30)
+    ]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:4] == ["2 steps", "8 steps", "32 steps", "128 steps"]
+    assert labels[4:] == [ONE.label, "one factor for all cells: 2.2"]
+    assert "sequences" in figure.axes[-2].get_xlabel() + figure.axes[-1].get_xlabel()
+    images = render(lambda wide: draw_horizon(cells, None, wide))
+    assert images == render(lambda wide: draw_horizon(cells, None, wide))
