@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import inf, nan
 from typing import Literal, get_args
 
 import numpy as np
@@ -49,35 +50,26 @@ class BranchPoint:
         """Lower bound of the largest eigenvalue of M: a constant rate is stable below 2 over it."""
         return max(self.signal.largest, self.noise.largest)
 
-    def loss_drop(
-        self,
-        learning_rates: FloatArray,
-        multiples: FloatArray,
-        depth: float = inf,
-        promise: Promise = "quadratic",
-    ) -> FloatArray:
-        """a ln(1 + x / a) - noise after the schedule's steps, [R], nats; depth: a.
+    def promised(
+        self, learning_rates: FloatArray, multiples: FloatArray, promise: Promise = "quadratic"
+    ) -> tuple[FloatArray, FloatArray]:
+        """Descent x and the noise's loss after the schedule's steps, [R] each, in nats.
 
         promise: what x is: the local quadratic's descent, or "straight", eta sum_k s_k E[u]^T g,
-        so that a alone bends it and stability is left to the noise, which overflows beyond it.
+        so that only a depth bends it and stability is left to the noise, which overflows beyond it.
         """
+        noise = quadratic_noise(self.noise, learning_rates, multiples)
         if promise == "straight":
-            descent = learning_rates * float(multiples.sum()) * self.descent
-        else:
-            descent = quadratic_descent(self.signal, learning_rates, multiples)
-        with np.errstate(invalid="ignore"):
-            drop = saturated(descent, depth) - quadratic_noise(
-                self.noise, learning_rates, multiples
-            )
-        # both overflow: a run that has left the quadratic promises nothing
-        return np.where(np.isnan(drop), -np.inf, drop)
+            return learning_rates * float(multiples.sum()) * self.descent, noise
+        return quadratic_descent(self.signal, learning_rates, multiples), noise
 
-    def best_learning_rate(
-        self, multiples: FloatArray, depth: float = inf, promise: Promise = "quadratic"
-    ) -> float:
-        """The peak learning rate of the largest `loss_drop` for this schedule, [S].
+    def best_learning_rates(
+        self, multiples: FloatArray, depths: Sequence[float], promise: Promise = "quadratic"
+    ) -> FloatArray:
+        """Peak learning rates of the largest a ln(1 + x / a) - noise, one per depth a, [D].
 
-        Raises InputError where it lies beyond a factor 2^8 of eta_1, or that does not exist.
+        multiples: of the schedule, [S]. depths: nats; infinity for x itself. NaN where the optimum
+        lies beyond a factor 2^8 of eta_1. Raises InputError where that does not exist.
         """
         start = self.one_step
         if not np.isfinite(start):
@@ -86,15 +78,24 @@ class BranchPoint:
                 f" epsilon {self.epsilon:g}: there is no learning rate to search around"
             )
         octaves = np.linspace(-OCTAVES, OCTAVES, 2 * OCTAVES * PER_OCTAVE + 1)
-        drops = self.loss_drop(start * 2.0**octaves, multiples, depth, promise)
-        at = int(np.argmax(drops))
-        if at in (0, len(drops) - 1):
-            raise InputError(
-                f"no best learning rate within a factor {2**OCTAVES} of the one-step optimum "
-                f"{start:.3g} over {len(multiples)} steps: the local quadratic does not bound it"
-            )
-        around = drops[at - 1 : at + 2]
-        bend = float(np.diff(around, 2)[0]) if np.isfinite(around).all() else 0.0
-        # next to a divergence the neighbour is minus infinity: the grid point itself is kept
-        shift = 0.5 * float(around[0] - around[2]) / bend if bend < 0 else 0.0
-        return exp(log(start) + (octaves[at] + shift / PER_OCTAVE) * log(2))
+        descent, noise = self.promised(start * 2.0**octaves, multiples, promise)
+        return start * 2.0 ** np.array([_peak(octaves, _drop(descent, noise, a)) for a in depths])
+
+
+def _drop(descent: FloatArray, noise: FloatArray, depth: float) -> FloatArray:
+    with np.errstate(invalid="ignore"):
+        drop = saturated(descent, depth) - noise
+    # both overflow: a run that has left the quadratic promises nothing
+    return np.where(np.isnan(drop), -np.inf, drop)
+
+
+def _peak(octaves: FloatArray, drop: FloatArray) -> float:
+    """Where the drop is largest, by a parabola through the best three; NaN at an end."""
+    at = int(np.argmax(drop))
+    if at in (0, len(drop) - 1):
+        return nan
+    around = drop[at - 1 : at + 2]
+    # next to a divergence the neighbour is minus infinity: the grid point itself is kept
+    bend = float(np.diff(around, 2)[0]) if np.isfinite(around).all() else 0.0
+    shift = 0.5 * float(around[0] - around[2]) / bend if bend < 0 else 0.0
+    return float(octaves[at]) + shift / PER_OCTAVE

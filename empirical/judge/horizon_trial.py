@@ -84,7 +84,7 @@ class Prepared:
 def prepare(candidate: Candidate, cells: Sequence[HorizonCell]) -> Prepared:
     """Evaluate a candidate once for every cell."""
     depths = DEPTHS if candidate.fitted == "depth" else (np.inf,)
-    table = [[candidate.ln_rate(cell, depth) for depth in depths] for cell in cells]
+    table = [candidate.ln_rates(cell, depths) for cell in cells]
     return Prepared(candidate, np.array(table, dtype=np.float64))
 
 

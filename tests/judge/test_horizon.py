@@ -51,7 +51,7 @@ def planted(rule: str, number: float, *, seed: int, scatter: float = 0.05) -> li
                         start, "softsignsgd", ratio, batch_size, steps,
                         np.linspace(1, 0.1, steps), point_at(batch_size, ratio), measured(0.0),
                     )  # fmt: skip
-                    truth = NAMES[rule].ln_rate(empty, exp(number))
+                    truth = float(NAMES[rule].ln_rates(empty, (exp(number),))[0])
                     if NAMES[rule].fitted == "factor":
                         truth += number
                     here = measured(truth + scatter * float(rng.normal()))
