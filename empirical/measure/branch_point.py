@@ -34,9 +34,9 @@ class Effort:
     steps: of Lanczos. draws: of the noise. sequences: of the pool, for products with H.
     """
 
-    steps: int = 12
+    steps: int = 10
     draws: int = 2
-    sequences: int = 256
+    sequences: int = 192
 
 
 def measure_branch_point(

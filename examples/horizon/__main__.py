@@ -4,7 +4,8 @@
     scaling-theory sweep run examples/horizon/step1000.toml    # and step100, fresh
     python -m examples.horizon measure             # spectra where the runs branch off
     scaling-theory sweep export runs/horizon/step1000          # and step100, fresh
-    python -m examples.horizon judge               # the league, and notebooks/data/horizon*.csv
+    python -m examples.horizon judge               # the league, and notebooks/data/horizon.csv
+    python -m examples.horizon remeasure           # eta_1 again along runs: horizon_along_runs.csv
 
 Whole-run optima over 5 batch sizes x 4 numbers of steps x 3 epsilons, SoftSignSGD and AdamW, from
 three starts; every rule has at most one fitted number and is judged on cells that it did not see.
@@ -24,6 +25,7 @@ from examples.horizon.writing import league_text, write_cells
 HERE = Path(__file__).parent
 STARTS = ("fresh", "step100", "step1000")
 CELLS = HERE.parents[1] / "notebooks" / "data" / "horizon.csv"
+ALONG = CELLS.with_name("horizon_along_runs.csv")
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=("measure", "judge"))
+    parser.add_argument("what", choices=("measure", "judge", "remeasure"))
     parser.add_argument("--start", choices=STARTS, action="append", help="repeatable; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path, default=CELLS, help="where `judge` keeps the cells")
@@ -47,6 +49,13 @@ def main() -> int:
 
             for sweep in sweeps.values():
                 print(measure_start(sweep, Effort(), options.seed))
+            return 0
+        if options.what == "remeasure":
+            from examples.horizon.remeasuring import along_runs, write_places
+
+            places = list(along_runs(sweeps["step1000"], options.seed))
+            write_places(places, ALONG)
+            print(f"places: {ALONG}")
             return 0
         tables = [(name, sweep, sweep.out / "table.csv") for name, sweep in sweeps.items()]
         league = judge_starts(tables, options.seed)
