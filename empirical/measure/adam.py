@@ -208,7 +208,8 @@ def _step(
     present: float | None = None,
     covariance: float = 0.0,
 ) -> AdamStep:
-    rate, status = None, "ok"
+    rate: Estimate | None = None
+    status = "ok"
     try:
         rate = optimal_step(descent, curvature, covariance=covariance).learning_rate
     except NoOptimalStep as none:
