@@ -102,7 +102,14 @@ def _robustness(data: Path) -> tuple[list[Row], list[tuple[str, Finding]]]:
             )  # fmt: skip
     spread = pooled_spread([off_by_four(offs) for offs in every.values()])
     found = [
-        (text, robustness_claim(*(off_by_four(every[text, b]) for b in (1, 64)), spread))
+        (
+            text,
+            robustness_claim(
+                off_by_four(every[text, tables.SMALL]),
+                off_by_four(every[text, tables.LARGE]),
+                spread,
+            ),
+        )
         for text in tables.TEXTS
     ]
     return rows, found
@@ -110,7 +117,7 @@ def _robustness(data: Path) -> tuple[list[Row], list[tuple[str, Finding]]]:
 
 def _verdicts(found: Sequence[tuple[str, Finding]]) -> list[Sequence[str]]:
     """One row per claim, text and number; overall: what the texts agree on, images apart."""
-    rows = []
+    rows: list[Sequence[str]] = []
     for text, finding in found:
         same = [
             other.verdict

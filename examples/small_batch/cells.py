@@ -14,9 +14,6 @@ from empirical.judge.run_record import Run
 from empirical.judge.run_table import read_run_table
 from empirical.judge.table_optima import Grid, grids, table_optima
 
-NEAR = 3
-"""Learning rates next to the best one over which seeds are compared."""
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -24,7 +21,7 @@ class Cell:
 
     optimum: of the learning rate. losses: at the best learning rate, one per seed, nats per token:
     the minimum of the fitted curve, or the lowest mean tried where no minimum is identified, moved
-    by what the seed has above the others at the learning rates next to it.
+    by what the seed has above the mean of the seeds at the best learning rate tried.
     runs: {learning rate: {seed: loss}}, a run that diverged as infinite.
     """
 
@@ -68,8 +65,7 @@ def _cell(grid: Grid, optimum: Optimum) -> Cell:
     if not whole:
         return Cell(optimum, (nan,) * len(seeds), runs)
     best = min(whole, key=lambda rate: float(np.mean(whole[rate])))
-    near = sorted(whole, key=lambda rate: abs(log2(rate / best)))[:NEAR]
-    of_seeds = np.mean([whole[rate] for rate in near], axis=0)
+    of_seeds = np.array(whole[best])
     level = float(np.mean(whole[best]))
     if optimum.loss_at_optimum is not None:
         level = optimum.loss_at_optimum.value

@@ -107,9 +107,9 @@ def _batches(count: int, steps: int, rng: torch.Generator) -> Iterator[Tensor]:
     """Without replacement within an epoch; the ragged rest is left out."""
     given = 0
     while given < steps:
-        for picked in torch.randperm(count, generator=rng).split(BATCH)[: count // BATCH]:
-            yield picked
-            given += 1
+        order = torch.randperm(count, generator=rng)
+        yield from order[: count // BATCH * BATCH].view(-1, BATCH)
+        given += count // BATCH
 
 
 def main() -> None:

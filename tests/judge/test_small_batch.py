@@ -110,8 +110,8 @@ def test_planted_cells_are_found(tmp_path: Path) -> None:
         assert cells[key].interior
         # seeds 0.002 / sqrt(2), the fit below half of that
         assert np.mean(cells[key].losses) == pytest.approx(level, abs=0.005)
-        assert cells[key].optimum.learning_rate is not None
-        assert abs(log2(cells[key].optimum.learning_rate) + 7.0) < 0.1
+        rate = cells[key].optimum.learning_rate
+        assert rate is not None and abs(log2(rate) + 7.0) < 0.1
 
 
 def test_the_width_of_a_parabola(tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_rises_off_the_optimum(tmp_path: Path) -> None:
                 )  # fmt: skip
     found = off_the_optimum(path, 0.001, 13838)
     assert len(found) == 3 * 4
-    usual, lost = off_by_four(found)
+    usual, diverging = off_by_four(found)
     assert usual == pytest.approx(0.15)
-    assert lost == pytest.approx((3 * 0.1 + 2 * 0.2 + 3.5) / 6)
+    assert diverging == pytest.approx((3 * 0.1 + 2 * 0.2 + 3.5) / 6)
 
 
 def test_the_verdicts_in_the_repository_follow_from_its_tables(tmp_path: Path) -> None:
