@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +52,14 @@ def test_two_at_once_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_what_safetensors_cannot_write_is_an_error_of_the_disk(tmp_path: Path) -> None:
-    """Rung: the real thing: a device that is always full, whose error the library hides."""
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full: not Linux")
-    with pytest.raises(OSError, match="No space left"), replacing(tmp_path / "file") as part:
-        part.symlink_to("/dev/full")
-        save_file({"x": np.zeros(5000)}, part)
+    """Rung: the real thing: a limit that the kernel enforces, whose error the library hides."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"), replacing(tmp_path / "file") as part:
+            save_file({"x": np.zeros(5000)}, part)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.listdir(tmp_path) == []
 
 
