@@ -38,7 +38,13 @@ def test_options_of_sbatch_pass(options: dict[str, Any]) -> None:
 
 def test_what_goes_to_sbatch() -> None:
     """Rung: closed form: without dashes, without what is false, without what is ours."""
-    given = {"--container-image": "x", "requeue": True, "hold": False, "time": 5, "qos": "low"}
+    given: dict[str, Any] = {
+        "--container-image": "x",
+        "requeue": True,
+        "hold": False,
+        "time": 5,
+        "qos": "low",
+    }
     assert sbatch_options(given) == {"container-image": "x", "requeue": True, "qos": "low"}
 
 
