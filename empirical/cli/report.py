@@ -31,6 +31,12 @@ Examples:
 """
 
 
+NO_LAW = (
+    "The best law that was fitted has values of its own for each group of runs and says nothing of "
+    "a new one: there is no what-if for whole runs. Choose a law with: scaling-theory fit --choose"
+)
+
+
 @dataclass(frozen=True)
 class ReportQuestion:
     """The options as they were typed."""
@@ -71,12 +77,14 @@ def gather(question: ReportQuestion) -> Gathered:
     demo = None if question.demo is None else read_report(question.demo)
     if question.runs is None:
         return Gathered(fit=record, law=law, statistics=saved, demo=demo)
-    answer, notes = None, []
+    answer, notes = None, list[str]()
     if record is None and question.league:
         answer, notes = _fitted(question)
     if answer is not None:
         record = answer.record
-        law = _law_of(answer) if law is None else law
+        if law is None:
+            law = _law_of(answer)
+            notes += [NO_LAW] if law is None else []
         runs, optima = answer.table, (*answer.found.cells, *answer.found.unused)
     else:
         runs, optima = _optima(question)

@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-RIGHT, TAB, DOWN, END = "\ue014", "\ue004", "\ue015", "\ue010"
+RIGHT, TAB, UP, DOWN, END = "\ue014", "\ue004", "\ue013", "\ue015", "\ue010"
 """Keys as WebDriver sends them."""
 
 
@@ -53,11 +53,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     service = webdriver.ChromeService(executable_path=driver)
     started = webdriver.Chrome(options=options, service=service)
     try:
+        resize(started, 1280)
+        # What a browser says of itself before it has the page is not the page's.
+        started.get_log("browser")
         started.get(page.as_uri())
         yield started
     finally:
         started.quit()
         service.stop()
+
+
+def resize(browser: Any, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def ask(browser: Any, script: str, *arguments: Any) -> Any:
@@ -150,7 +158,8 @@ def test_every_slider_moves_by_keyboard(browser: Any, scene_at: int) -> None:
         assert int(knob.get_property("value")) == at + 1
         assert knob.get_attribute("aria-valuetext") == slider["texts"][at + 1]
         assert before["place"] != after["place"]
-        assert sorted(set(after["said"]) - set(before["said"])) == [slider["texts"][at + 1]]
+        moved = [b for a, b in zip(before["said"], after["said"], strict=True) if a != b]
+        assert moved == [slider["texts"][at + 1]]
         assert before["curves"] != after["curves"]
         assert [cell[1] for cell in before["cells"]] != [cell[1] for cell in after["cells"]]
         check_numbers(scene, after)
@@ -207,16 +216,18 @@ def test_everything_is_reached_with_the_keyboard(browser: Any) -> None:
 
 def test_lists_change_the_drawings(browser: Any) -> None:
     """Measurement: another slice has other cells, as many as the page's data; names stay text."""
-    slices = contents(browser)["surfaces"]["slices"]
+    panel = contents(browser)["surfaces"]
+    slices, start = panel["slices"], panel["start"]
     count = "return document.querySelectorAll('#surface .cell').length"
     drawing = "return document.getElementById('surface').innerHTML"
     cells = [sum(len(column["cells"]) for column in each["columns"]) for each in slices]
-    assert ask(browser, count) == cells[0]
+    assert ask(browser, count) == cells[start]
     before = ask(browser, drawing)
-    browser.find_element("id", "slice").send_keys(DOWN)
-    assert ask(browser, count) == cells[1]
+    # Up from the last one: the list of the test has two.
+    browser.find_element("id", "slice").send_keys(UP if start else DOWN)
+    assert ask(browser, count) == cells[1 - start]
     assert ask(browser, drawing) != before
-    assert ask(browser, "return document.querySelector('#slice').selectedIndex") == 1
+    assert ask(browser, "return document.querySelector('#slice').selectedIndex") == 1 - start
     assert HOSTILE in ask(browser, "return document.querySelector('#slice option').textContent")
     assert ask(browser, "return window.broken") is None
     panels = contents(browser)["truth"][0]["panels"]
@@ -228,8 +239,7 @@ def test_lists_change_the_drawings(browser: Any) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_wider_than_the_window(browser: Any, width: int) -> None:
     """Measurement: the page does not scroll sideways, opened tables and all."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, width)
     browser.refresh()
     ask(browser, "document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     inner, wide, charts = ask(
@@ -243,6 +253,26 @@ def test_nothing_is_wider_than_the_window(browser: Any, width: int) -> None:
     )
     assert wide <= inner <= width
     assert charts <= inner
+
+
+def test_the_chart_does_not_hide_the_slider_that_moves_it(browser: Any) -> None:
+    """Measurement: on a phone the chart stays in sight, above the slider that has the focus."""
+    resize(browser, 390)
+    browser.refresh()
+    hidden = ask(
+        browser,
+        """
+        return [...document.querySelectorAll(".scene")].flatMap((scene) =>
+          [...scene.querySelectorAll("input[type=range]")].filter((input) => {
+            input.focus();
+            const chart = scene.querySelector(".pinned").getBoundingClientRect();
+            const knob = input.getBoundingClientRect();
+            return knob.top < chart.bottom || knob.bottom > innerHeight || chart.bottom < 100;
+          }).map((input) => input.id));
+        """,
+    )
+    resize(browser, 1280)
+    assert hidden == []
 
 
 def test_no_error_and_no_request(browser: Any) -> None:

@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader
 
 from empirical.report.explorer.formulas import FORMULAS
 from empirical.report.explorer.page import FORMULA_SCRIPTS, script_of
-from empirical.report.explorer.vectors import shared_vectors
 from scaling_theory.laws.table import LAW_FORMS
+from tests.report.explorer_vectors import shared_vectors
 
 FILE = Path(__file__).parent / "explorer_vectors.json"
 
@@ -78,7 +78,7 @@ def stored() -> dict[str, Any]:
 def test_the_file_is_current(stored: dict[str, Any]) -> None:
     """Closed form: made again, the file is the same but for the last digits of other machines.
 
-    Write it with: python -m empirical.report.explorer.vectors tests/report/explorer_vectors.json
+    Write it with: python -m tests.report.explorer_vectors tests/report/explorer_vectors.json
     """
     fresh = json.loads(json.dumps(shared_vectors()))
     assert not differences(fresh["sources"], stored["sources"], 1e-12)

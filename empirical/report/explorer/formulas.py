@@ -1,8 +1,8 @@
 """The formulas that the page computes again, as the toolkit computes them: one table, by name.
 
 The page has a table of the same names in its script (templates/explorer_formulas.js); a file of
-shared vectors (`vectors`) holds the two together. A formula takes a source, plain JSON that says
-what was measured or fitted, and a place:
+shared vectors (tests/report/explorer_vectors.json) holds the two together. A formula takes a
+source, plain JSON that says what was measured or fitted, and a place:
 
     batch_size, epsilon     where eta* is wanted; epsilon in the unit of a gradient
     covariates, keep        of a whole run, such as tokens at this batch size; what stays the same
@@ -203,4 +203,4 @@ FORMULAS: dict[str, Formula] = {
     "linear": Formula(None, partial(_rule, name="linear")),
 }
 """Every formula of the page. A new one is an entry here, one of the same name in the script, and
-vectors in `vectors`."""
+shared vectors; a method of a scene (`scenes`) shows it."""

@@ -37,8 +37,6 @@ class Line:
     law: str
     horizon: str
     coefficients: str
-    formula: str
-    source: str
     verdict: str
     bars: tuple[Bar | None, ...]
     failure: str
@@ -46,11 +44,15 @@ class Line:
 
 @dataclass(frozen=True)
 class LeagueView:
-    """The best form of each law and those that are not refuted; the others; what was judged."""
+    """The best form of each law and those that are not refuted; the others; what was judged.
+
+    formulas: (law, formula, source) of each.
+    """
 
     headings: tuple[str, ...]
     shown: tuple[Line, ...]
     others: tuple[Line, ...]
+    formulas: tuple[tuple[str, str, str], ...]
     about: str
 
 
@@ -70,7 +72,8 @@ def league_view(record: Mapping[str, Any]) -> LeagueView:
         for row in rows
     ]
     seen: set[str] = set()
-    shown, others = [], []
+    shown: list[Line] = []
+    others: list[Line] = []
     for row, line in lines:
         first = row["law"] not in seen
         seen.add(row["law"])
@@ -80,6 +83,7 @@ def league_view(record: Mapping[str, Any]) -> LeagueView:
         headings=tuple(SPLITS[split] for split in splits),
         shown=tuple(shown),
         others=tuple(others),
+        formulas=tuple(dict.fromkeys((r["law"], r["formula"], r["source"]) for r in rows)),
         about=(
             f"{optima['inside']} best learning rates inside their grids and {optima['beyond']} "
             f"beyond them, in {table['groups']} group(s); intervals by a bootstrap over "
@@ -119,8 +123,6 @@ def _line(row: Mapping[str, Any], bars: tuple[Bar | None, ...]) -> Line:
         law=row["law"],
         horizon=row["horizon"],
         coefficients="–" if row["coefficients"] is None else str(row["coefficients"]),
-        formula=row["formula"],
-        source=row["source"],
         verdict=row["verdict"],
         bars=bars,
         failure=row["failure"],

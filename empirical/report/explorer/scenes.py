@@ -15,11 +15,11 @@ from empirical.report.explorer.sliders import (
     Slider,
     amount_slider,
     batch_slider,
+    count,
     epsilon_slider,
     plain_epsilon_slider,
     rate_slider,
 )
-from empirical.report.numerals import plain
 from empirical.statistics_files import SavedStatistics, to_json
 from scaling_theory.fitted_law import LAW_FORMS, FittedLaw
 from scaling_theory.law import NoOptimalStep
@@ -201,7 +201,7 @@ def _keeps(law: FittedLaw, horizon: list[str]) -> tuple[str, ...]:
 
 
 def _limits(law: FittedLaw, horizon: list[str]) -> str:
-    span = f"{plain(law.smallest, 4)} to {plain(law.largest, 4)} {UNITS[law.unit]}".strip()
+    span = f"{count(law.smallest)} to {count(law.largest)} {UNITS[law.unit]}".strip()
     known = f"The law knows batch sizes of {span}; beyond them it is extrapolated and says so."
     if law.held_fixed == "one-step":
         return f"{known} It was fitted to single steps and says nothing of a whole run."

@@ -15,8 +15,9 @@ from scaling_theory.surface import SurfaceStatistics
 ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 """Stops of one decade: neighbours are 20 to 33 % apart."""
 
-SAME = 1e-6
-"""Stops closer than this share are one; the first stays, so that measured values are exact."""
+SAME, NEAR = 1e-6, 0.03
+"""Measured values closer than `SAME` are one, and a round one this near a measured one is left
+out: the measured one is exact."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def batch_slider(
     powers = range(floor(log(first, 2)), floor(log(4 * high, 2)) + 1)
     grid = [2.0**power * share for power in powers for share in (1.0, 1.5)]
     values = _merged([low, high, *measured], grid, first, 4 * high)
-    stops = tuple(Stop(value, f"{plain(value, 4)} {unit}".strip()) for value in values)
+    stops = tuple(Stop(value, _with_unit(value, unit)) for value in values)
     return Slider(name, label, stops, _nearest(values, low * (high / low) ** start))
 
 
@@ -95,10 +96,20 @@ def plain_epsilon_slider(name: str, label: str, scale: float) -> Slider:
     return Slider(name, label, stops, _nearest(values[1:], scale) + 1)
 
 
+def count(value: float) -> str:
+    """A number of sequences or tokens: whole ones to the last digit."""
+    whole = round(value)
+    return f"{whole:,}" if abs(value - whole) < SAME * value else plain(value, 4)
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{count(value)} {unit.removesuffix('s') if value == 1 else unit}".strip()
+
+
 def _epsilon_text(value: float, sigma: float) -> str:
     if value == 0:
         return "0 (sign of the gradient)"
-    return f"{plain(value / sigma)}{NBSP}rms{NBSP}σ = {scientific(value)}"
+    return f"{plain(value / sigma)}{NBSP}rms{NBSP}σ = {plain(value)}"
 
 
 def _round(low: float, high: float) -> list[float]:
@@ -109,10 +120,11 @@ def _round(low: float, high: float) -> list[float]:
 def _merged(exact: list[float], grid: list[float], low: float, high: float) -> list[float]:
     """Both sorted within the limits; where two are one, that of `exact`."""
     kept: list[float] = []
-    for value in [*exact, *grid]:
-        fits = low * (1 - SAME) <= value <= high * (1 + SAME)
-        if fits and all(abs(value / other - 1) > SAME for other in kept):
-            kept.append(value)
+    for values, apart in ((exact, SAME), (grid, NEAR)):
+        for value in values:
+            fits = low * (1 - SAME) <= value <= high * (1 + SAME)
+            if fits and all(abs(value / other - 1) > apart for other in kept):
+                kept.append(value)
     return sorted(kept)
 
 

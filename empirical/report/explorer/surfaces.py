@@ -51,10 +51,14 @@ def slices(optima: Sequence[GridOptimum]) -> tuple[Slice, ...]:
 def surface_panel(table: RunTable, optima: Sequence[GridOptimum]) -> dict[str, Any]:
     """Everything that the panel draws, as plain JSON values."""
     kinds = {run.loss_kind for run in table.runs}
+    shown = slices(optima)
+    known = [sum(c.optimum.learning_rate is not None for c in each.columns) for each in shown]
     return {
         "unit": UNITS[table.unit],
         "loss_kind": kinds.pop() if len(kinds) == 1 else "loss",
-        "slices": [_slice(each) for each in slices(optima)],
+        "slices": [_slice(each) for each in shown],
+        # The one that says most comes first into view.
+        "start": known.index(max(known)),
     }
 
 
@@ -76,12 +80,10 @@ def _about(runs: Sequence[Run]) -> list[str]:
         values = {getattr(run, name) for run in runs}
         if len(values) == 1 and "" not in values:
             said.append(f"{name}: {values.pop()}")
-    for name in ("n_params", "tokens", "steps"):
-        known = [getattr(run, name) for run in runs]
-        values = [value for value in known if value]
-        if len(values) == len(known) and max(values) < 1.02 * min(values):
-            word = "parameters" if name == "n_params" else name
-            said.append(f"{median(values):,.0f} {word}")
+    for name, word in (("n_params", "parameters"), ("tokens", "tokens"), ("steps", "steps")):
+        amounts = [getattr(run, name) for run in runs]
+        if all(amounts) and max(amounts) < 1.02 * min(amounts):
+            said.append(f"{median(amounts):,.0f} {word}")
     return said
 
 

@@ -54,7 +54,7 @@ function axes(place, spec) {
   apart(batches, x, 38).forEach((tick) => {
     shape(grid, "line", { x1: x(tick), x2: x(tick), y1: box.top, y2: box.bottom });
     const at = { x: x(tick), y: box.bottom + 17, "text-anchor": "middle" };
-    shape(grid, "text", at, plain(tick, 4));
+    shape(grid, "text", at, count(tick));
   });
   apart(decadeTicks(...spec.y), y, 18).forEach((tick) => {
     shape(grid, "line", { x1: box.left, x2: box.right, y1: y(tick), y2: y(tick) });

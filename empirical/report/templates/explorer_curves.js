@@ -34,7 +34,7 @@ function drawPoint(group, series, point, x, y, within) {
     ? shape(group, "path", { ...look, d: `M${at} ${y(point.rate) - 6}l6 6l-6 6l-6 -6Z` })
     : shape(group, "circle", { ...look, cx: at, cy: y(point.rate), r: series.size || 4.5 });
   const interval = point.high > 0 ? ` (${scientific(point.low)} to ${scientific(point.high)})` : "";
-  shape(made, "title", {}, `B = ${plain(point.batch_size, 4)}: ${scientific(point.rate)}${interval}`);
+  shape(made, "title", {}, `B = ${count(point.batch_size)}: ${scientific(point.rate)}${interval}`);
 }
 
 // Beyond the batch sizes that the sources know.
@@ -56,6 +56,5 @@ function heightsOf(series) {
 function rateRange(series) {
   const [low, high] = rangeOf(heightsOf(series));
   const ends = series.flatMap((each) => each.points.flatMap((point) => [point.low, point.high]));
-  const [least, most] = rangeOf(ends.filter((end) => end > low / 3 && end < high * 3));
-  return [Math.min(low, least), Math.max(high, most)];
+  return rangeOf([low, high, ...ends.filter((end) => end > low / 3 && end < high * 3)], 1.05);
 }

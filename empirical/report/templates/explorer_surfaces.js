@@ -53,7 +53,7 @@ function drawSurface(place, panel, slice, each) {
 
 function drawCell({ svg, x, y }, column, cell, [left, right], [low, high], best) {
   const size = { x: x(left), y: y(high), width: x(right) - x(left), height: y(low) - y(high) };
-  const where = `B = ${plain(column.batch_size, 4)}, η = ${scientific(cell.rate)}`;
+  const where = `B = ${count(column.batch_size)}, η = ${scientific(cell.rate)}`;
   const kind = cell.loss === null ? "lost" : `level level-${levelOf(cell.loss - best)}`;
   const made = shape(svg, "rect", { class: `cell ${kind}`, ...size });
   const lost = cell.diverged ? `, ${cell.diverged} diverged` : "";
@@ -106,6 +106,7 @@ function drawOptimum(group, { x, y, box }, { batch_size: batch, optimum, cells }
 function startSurfaces(panel) {
   const choice = document.getElementById("slice");
   panel.slices.forEach((slice, i) => element(choice, "option", { value: i }, slice.label));
+  choice.value = panel.start;
   const show = () => {
     const slice = panel.slices[Number(choice.value)];
     const each = document.getElementById("each-batch").checked;
@@ -118,7 +119,7 @@ function startSurfaces(panel) {
     textTable(
       document.getElementById("surface-table"),
       [`B (${panel.unit})`, "best learning rate (95 % interval), or what is known of it"],
-      slice.columns.map((column) => [plain(column.batch_size, 4), column.optimum.text]),
+      slice.columns.map((column) => [count(column.batch_size), column.optimum.text]),
     );
   };
   choice.addEventListener("change", show);

@@ -19,6 +19,12 @@ function plain(value, digits = 3) {
   return Number(value.toPrecision(digits)).toLocaleString("en-US", { maximumFractionDigits: 9 });
 }
 
+// Sequences or tokens: whole numbers to the last digit.
+function count(value) {
+  const whole = Math.round(value);
+  return Math.abs(value - whole) < 1e-6 * value ? whole.toLocaleString("en-US") : plain(value, 4);
+}
+
 function percent(share) {
   const hundredths = 100 * share;
   return `${hundredths < 9.95 ? hundredths.toFixed(1) : hundredths.toFixed(0)}\u00a0%`;

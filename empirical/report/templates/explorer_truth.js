@@ -30,7 +30,7 @@ function truthRows(checkpoint) {
     Object.entries(panel.series).flatMap(([name, points]) => points.map((point) => [
       panel.title,
       name.replace("_", " "),
-      plain(point.batch_size, 4),
+      count(point.batch_size),
       scientific(point.rate),
       point.high === null ? "" : `${scientific(point.low)} to ${scientific(point.high)}`,
     ])));

@@ -92,9 +92,9 @@ function said(scene, at, way) {
     if (!found || found.learning_rate === null) return [];
     return [`${scientific(found.learning_rate)} (${method.label})`];
   });
-  const batch = `${plain(at.batch_size, 4)} ${scene.batch_unit}`.trim();
+  const batch = `${count(at.batch_size)} ${scene.batch_unit}`.trim();
   const how = way === "carried"
-    ? `${scientific(at.tuned.learning_rate, 2)} at ${plain(at.tuned.batch_size, 4)}, carried to`
+    ? `${scientific(at.tuned.learning_rate, 2)} at ${count(at.tuned.batch_size)}, carried to`
     : "On its own, at";
   return `${how} ${batch}: ${parts.join("; ") || "no theory has a number here"}.`;
 }

@@ -4,7 +4,7 @@ The sources are made up, awkward on purpose: one batch size, gaps of a factor of
 are negative, sign and SGD columns, every form of law with and without powers of covariates. The
 toolkit computes the answers; the script has to find the same to nine digits.
 
-    python -m empirical.report.explorer.vectors tests/report/explorer_vectors.json
+    python -m tests.report.explorer_vectors tests/report/explorer_vectors.json
 """
 
 from __future__ import annotations
