@@ -143,6 +143,17 @@ class SurfaceStatistics:
             outside=tuple(self._outside(batch_size, epsilon, rows.outside, columns.outside)),
         )
 
+    def terms(
+        self, batch_size: float, epsilon: float, closure: Closure
+    ) -> tuple[Estimate, Estimate, Estimate]:
+        """E[u]^T g, mu^T H mu and Tr(H Cov u) there, interpolated where it is no node."""
+        row = axis_weights(np.log(batch_size), np.log(self.batch_sizes)).best
+        column = epsilon_weights(epsilon, self.epsilons).best
+        descent, signal, noise = self._interpolants(batch_size, epsilon, closure)
+        # noise falls as 1/B where it is linear: B times it is what varies slowly
+        scaled = scaled_estimate(noise.at(row, column), 1 / batch_size)
+        return descent.at(row, column), signal.at(row, column), scaled
+
     def _interpolants(
         self, batch_size: float, epsilon: float, closure: Closure
     ) -> tuple[Interpolant, Interpolant, Interpolant]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import log
 from types import MappingProxyType
 
 from empirical.judge.optimum_record import Optimum
@@ -16,7 +15,9 @@ from empirical.judge.run_table import RunTable
 from empirical.judge.table_optima import grids, table_optima
 from empirical.spectra_files import SavedSpectra
 from scaling_theory.branch_point import BranchPoint, Rule
+from scaling_theory.run_law import run_momentum_factor, run_shape
 from scaling_theory.spectral_measure import FloatArray
+from scaling_theory.surface import SurfaceStatistics
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {"softsignsgd": "softsign", "adamw": "adam", "adam": "adam"}
@@ -28,8 +29,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 class HorizonCell:
     """One cell. start: name of the place that runs branch from. epsilon_ratio: over rms sigma.
 
-    multiples: of the schedule, [S]. point: measured at the start for this rule, batch size and
-    epsilon. optimum: of the runs.
+    beta1: of the optimizer's average, 0 without one. multiples: of the schedule, [S]. descent,
+    signal, noise: E[u]^T g, mu^T H mu and Tr(H Cov u) of the softsign at this batch size and
+    epsilon, with correlated noise. point: spectra of the optimizer's own rule, None where they
+    were not measured. optimum: of the runs.
     """
 
     start: str
@@ -37,8 +40,12 @@ class HorizonCell:
     epsilon_ratio: float
     batch_size: int
     steps: int
+    beta1: float
     multiples: FloatArray
-    point: BranchPoint
+    descent: float
+    signal: float
+    noise: float
+    point: BranchPoint | None
     optimum: Optimum
 
     @property
@@ -49,9 +56,15 @@ class HorizonCell:
         return self.optimum.ln_eta.value
 
     @property
-    def over_one_step(self) -> float:
-        """ln(eta* / eta_1)."""
-        return self.ln_eta - log(self.point.one_step)
+    def one_step(self) -> float:
+        """eta_1 = E[u]^T g / E[u^T H u]."""
+        return run_shape(self.descent, self.signal, self.noise, 1.0)
+
+    @property
+    def run_shape(self) -> float:
+        """D / (rho_S Q + N): a run's learning rate up to one number (`scaling_theory.run_law`)."""
+        factor = run_momentum_factor(self.beta1, self.multiples)
+        return run_shape(self.descent, self.signal, self.noise, factor)
 
     @property
     def label(self) -> str:
@@ -73,31 +86,38 @@ class Cells:
 def horizon_cells(
     start: str,
     table: RunTable,
-    spectra: SavedSpectra,
-    rms_sigma: float,
+    surface: SurfaceStatistics,
     multiples: Callable[[int], FloatArray],
+    spectra: SavedSpectra | None = None,
 ) -> Cells:
-    """The cells of one start. rms_sigma: of one sequence there. multiples: of the schedule."""
+    """The cells of one start. surface: measured there. multiples: of the schedule, for S steps.
+
+    Raises InputError where the statistics give no optimum of one step at a cell.
+    """
     found: list[HorizonCell] = []
     others: list[str] = []
     for each in table_optima(grids(table, hold=("optimizer", "steps"))):
         first = each.grid.runs[0]
         steps, epsilon = int(first.steps or 0), first.eps or 0.0
-        batch_size = int(first.batch.amount)
         rule = RULES.get(first.optimizer)
-        point = spectra.at(rule, batch_size, epsilon) if rule else None
-        if point is None or not steps:
-            others.append(f"{start}, {each.grid.label}: no spectra were measured for it")
+        if rule is None or not steps:
+            others.append(f"{start}, {each.grid.label}: no softsign model, or no number of steps")
             continue
+        batch_size = int(first.batch.amount)
+        descent, signal, noise = surface.terms(batch_size, epsilon, "correlated")
         cell = HorizonCell(
-            start,
-            first.optimizer,
-            round(epsilon / rms_sigma, 6),
-            batch_size,
-            steps,
-            multiples(steps),
-            point,
-            each.optimum,
+            start=start,
+            optimizer=first.optimizer,
+            epsilon_ratio=float(f"{epsilon / surface.rms_sigma:.3g}"),
+            batch_size=batch_size,
+            steps=steps,
+            beta1=first.beta1 or 0.0,
+            multiples=multiples(steps),
+            descent=descent.value,
+            signal=signal.value,
+            noise=noise.value,
+            point=spectra.at(rule, batch_size, epsilon) if spectra else None,
+            optimum=each.optimum,
         )
         if each.optimum.ln_eta is None:
             others.append(f"{cell.label}: {each.optimum.describe()}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from empirical.errors import UsageError
-from empirical.judge.horizon_candidates import CANDIDATES
+from empirical.judge.horizon_candidates import candidates_for
 from empirical.judge.horizon_cells import Cells, HorizonCell, horizon_cells
 from empirical.judge.horizon_trial import (
     SCOPES,
@@ -50,14 +50,14 @@ def judge_starts(starts: Sequence[tuple[str, SweepConfig, Path]], seed: int = 0)
         found = horizon_cells(
             name,
             read_run_table(table),
-            read_spectra(config.statistics),
-            read_statistics(config.statistics).surface.rms_sigma,
+            read_statistics(config.statistics).surface,
             multiples,
+            read_spectra(config.statistics),
         )
         identified += found.identified
         others += found.others
     cells = Cells(tuple(identified), tuple(others))
-    ready = [prepare(candidate, cells.identified) for candidate in CANDIDATES]
+    ready = [prepare(candidate, cells.identified) for candidate in candidates_for(cells.identified)]
     verdicts = {
         (scope, split): try_candidates(
             ready, cells.identified, split, scope=scope, rng=np.random.default_rng(seed)

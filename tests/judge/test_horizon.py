@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from empirical.errors import UsageError
-from empirical.judge.horizon_candidates import CANDIDATES
+from empirical.judge.horizon_candidates import CANDIDATES, candidates_for
 from empirical.judge.horizon_cells import HorizonCell, horizon_cells
 from empirical.judge.horizon_trial import SCOPES, SPLITS, predictions, prepare, try_candidates
 from empirical.judge.optimum_record import Optimum, Status
@@ -18,6 +19,7 @@ from empirical.spectra_files import SavedSpectra, read_spectra, write_spectra
 from scaling_theory.branch_point import BranchPoint
 from scaling_theory.estimate import Estimate
 from scaling_theory.spectral_measure import SpectralMeasure
+from tests.transfer.surfaces import surface
 
 NAMES = {candidate.name: candidate for candidate in CANDIDATES}
 
@@ -39,7 +41,20 @@ def measured(ln_eta: float) -> Optimum:
     )  # fmt: skip
 
 
-def planted(rule: str, number: float, *, seed: int, scatter: float = 0.05) -> list[HorizonCell]:
+def cell_at(
+    start: str, optimizer: str, ratio: float, batch_size: int, steps: int, ln_eta: float
+) -> HorizonCell:
+    point = point_at(batch_size, ratio)
+    return HorizonCell(
+        start, optimizer, ratio, batch_size, steps, 0.9 if optimizer == "adamw" else 0.0,
+        np.linspace(1, 0.1, steps), point.descent, point.curvature, point.noise.moment(1), point,
+        measured(ln_eta),
+    )  # fmt: skip
+
+
+def planted(
+    rule: str, number: float, *, seed: int, scatter: float = 0.05, optimizer: str = "softsignsgd"
+) -> list[HorizonCell]:
     """Cells of two starts whose optima follow a rule but for a scatter of ln eta."""
     rng = np.random.default_rng(seed)
     cells = []
@@ -47,36 +62,27 @@ def planted(rule: str, number: float, *, seed: int, scatter: float = 0.05) -> li
         for ratio in (0.0, 1.0, 30.0):
             for batch_size in (1, 4, 16, 64, 256):
                 for steps in (2, 8, 32, 128):
-                    empty = HorizonCell(
-                        start, "softsignsgd", ratio, batch_size, steps,
-                        np.linspace(1, 0.1, steps), point_at(batch_size, ratio), measured(0.0),
-                    )  # fmt: skip
-                    truth = float(NAMES[rule].ln_rates(empty, (exp(number),))[0])
-                    if NAMES[rule].fitted == "factor":
-                        truth += number
-                    here = measured(truth + scatter * float(rng.normal()))
-                    cells.append(
-                        HorizonCell(
-                            start,
-                            "softsignsgd",
-                            ratio,
-                            batch_size,
-                            steps,
-                            empty.multiples,
-                            empty.point,
-                            here,
-                        )
-                    )
+                    place = start, optimizer, ratio, batch_size, steps
+                    truth = float(NAMES[rule].ln_rates(cell_at(*place, 0.0), (exp(number),))[0])
+                    truth += number if NAMES[rule].fitted == "factor" else 0.0
+                    cells.append(cell_at(*place, truth + scatter * float(rng.normal())))
     return cells
 
 
 @pytest.mark.parametrize(
-    "rule, number",
-    [("one-step shape", log(2.2)), ("square root", -5.0), ("saturating quadratic", log(0.1))],
+    "rule, optimizer, number",
+    [
+        ("one-step shape", "softsignsgd", log(2.2)),
+        ("run shape", "adamw", log(0.6)),
+        ("square root", "softsignsgd", -5.0),
+        ("saturating quadratic", "softsignsgd", log(0.1)),
+    ],
 )
-def test_the_planted_rule_wins_and_wrong_ones_are_refuted(rule: str, number: float) -> None:
+def test_the_planted_rule_wins_and_wrong_ones_are_refuted(
+    rule: str, optimizer: str, number: float
+) -> None:
     """Simulation: error of the true rule = the planted scatter, 0.05 within a third of it."""
-    cells = planted(rule, number, seed=0)
+    cells = planted(rule, number, seed=0, optimizer=optimizer)
     ready = [prepare(candidate, cells) for candidate in CANDIDATES]
     for split in SPLITS:
         verdicts = try_candidates(
@@ -93,13 +99,8 @@ def test_the_planted_rule_wins_and_wrong_ones_are_refuted(rule: str, number: flo
 def test_a_rule_is_not_judged_on_what_it_was_fitted_to() -> None:
     """Planted error: one cell moved far off changes no prediction of that cell itself."""
     cells = planted("one-step shape", 1.0, seed=2, scatter=0.0)
-    moved = list(cells)
-    at = 7
-    odd = moved[at]
-    moved[at] = HorizonCell(
-        odd.start, odd.optimizer, odd.epsilon_ratio, odd.batch_size, odd.steps, odd.multiples,
-        odd.point, measured(odd.ln_eta + 3),
-    )  # fmt: skip
+    moved, at = list(cells), 7
+    moved[at] = replace(cells[at], optimum=measured(cells[at].ln_eta + 3))
     ready = prepare(NAMES["one-step shape"], moved)
     for split in ("batch size", "steps", "epsilon", "start"):
         found = predictions(ready, moved, split, "everything")
@@ -120,22 +121,42 @@ def test_one_tuned_run_is_one_cell_in_the_middle() -> None:
 
 
 def test_cells_of_a_table(tmp_path: Path) -> None:
-    """Inspection: a small table of runs with one identified cell, one without spectra."""
-    lines = ["optimizer,group,batch_size,batch_unit,seq_len,steps,lr,eps,loss,seed"]
-    for batch_size in (4, 8):
+    """Inspection: a small table of runs at two batch sizes, one of them with spectra."""
+    at = surface()
+    epsilon = float(at.epsilons[2])
+    lines = ["optimizer,group,batch_size,batch_unit,seq_len,steps,lr,eps,beta1,loss,seed"]
+    for batch_size in (4, 16):
         for k, rate in enumerate((0.01, 0.02, 0.04, 0.08, 0.16)):
             for seed in (0, 1):
                 loss = 2 + 0.02 * (k - 2) ** 2 + 0.001 * seed + 1e-4 * (-1) ** (k + seed)
-                lines.append(f"softsignsgd,g,{batch_size},sequences,64,32,{rate},0.5,{loss},{seed}")
+                row = (
+                    "adamw",
+                    "g",
+                    batch_size,
+                    "sequences",
+                    64,
+                    32,
+                    rate,
+                    epsilon,
+                    0.9,
+                    loss,
+                    seed,
+                )
+                lines.append(",".join(map(str, row)))
     table = tmp_path / "runs.csv"
     table.write_text("\n".join(lines) + "\n")
-    spectra = SavedSpectra((point_at(4, 0.5),))
-    found = horizon_cells("start", read_run_table(table), spectra, 0.25, lambda s: np.ones(s))
-    (cell,) = found.identified
-    assert (cell.batch_size, cell.steps, cell.epsilon_ratio) == (4, 32, 2.0)
+    spectra = SavedSpectra((replace(point_at(4, epsilon), rule="adam"),))
+    runs = read_run_table(table)
+    found = horizon_cells("start", runs, at, lambda s: np.ones(s), spectra)
+    cell, other = found.identified
+    assert (cell.batch_size, cell.steps, cell.epsilon_ratio, cell.beta1) == (4, 32, 0.1, 0.9)
     assert abs(cell.ln_eta - log(0.04)) < 0.05
-    assert cell.over_one_step == pytest.approx(cell.ln_eta - log(cell.point.one_step))
-    assert "no spectra" in found.others[0]
+    one = at.eta1(4, epsilon, "correlated").step.learning_rate.value
+    assert cell.one_step == pytest.approx(one)
+    assert cell.run_shape > cell.one_step  # momentum makes room
+    assert cell.point is not None and other.point is None
+    assert all(not c.spectral for c in candidates_for(found.identified))
+    assert candidates_for((cell,)) == CANDIDATES
 
 
 def test_spectra_outlive_the_process(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_one_panel_per_series_with_the_factor_across() -> None:
     cells = [
         cell for cell in planted("one-step shape", np.log(2.2), seed=0) if cell.start == "late"
     ]
-    figure = draw_horizon(cells, 2.2, True)
+    figure = draw_horizon(cells, "one step", 2.2, True)
     titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes]
     assert [title for title in titles if title] == [
         f"late, softsignsgd, ε = {ratio:g} rms σ" for ratio in (0, 1, 30)
@@ -23,5 +23,5 @@ def test_one_panel_per_series_with_the_factor_across() -> None:
     assert labels[:4] == ["2 steps", "8 steps", "32 steps", "128 steps"]
     assert labels[4:] == [ONE.label, "one factor for all cells: 2.2"]
     assert "sequences" in figure.axes[-2].get_xlabel() + figure.axes[-1].get_xlabel()
-    images = render(lambda wide: draw_horizon(cells, None, wide))
-    assert images == render(lambda wide: draw_horizon(cells, None, wide))
+    images = render(lambda wide: draw_horizon(cells, "run law", None, wide))
+    assert images == render(lambda wide: draw_horizon(cells, "run law", None, wide))

@@ -1,9 +1,10 @@
-"""Whole-run optima over the one-step optimum, against batch size, one line per number of steps."""
+"""Whole-run optima over what one step or the run law says, against batch size, a line per S."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp
+from typing import Literal
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,12 +40,20 @@ LOOKS = (
 )
 """By ascending number of steps."""
 
-ONE = Look(BLACK, "", "-", "1: the best single step")
+Over = Literal["one step", "run law"]
+NAMES: dict[Over, str] = {"one step": "η₁", "run law": "D/(ρQ + N)"}
+
+ONE = Look(BLACK, "", "-", "1")
 FACTOR = Look(GREY, "", "--", "the one factor")
 
 
-def draw_horizon(cells: Sequence[HorizonCell], factor: float | None, wide: bool) -> Figure:
-    """One panel per start, optimizer and epsilon. factor: drawn across, None to leave it out."""
+def draw_horizon(
+    cells: Sequence[HorizonCell], over: Over, factor: float | None, wide: bool
+) -> Figure:
+    """One panel per start, optimizer and epsilon. over: what the optima are divided by.
+
+    factor: drawn across, None to leave it out.
+    """
     names = list(dict.fromkeys((c.start, c.optimizer, c.epsilon_ratio) for c in cells))
     lengths = sorted({c.steps for c in cells})
     figure, panels = panel_grid(len(names), wide)
@@ -54,7 +63,7 @@ def draw_horizon(cells: Sequence[HorizonCell], factor: float | None, wide: bool)
         drawn: list[Point | None] = []
         for place, steps in enumerate(lengths):
             shift = 1.05 ** (place - (len(lengths) - 1) / 2)
-            points = [_point(cell, shift) for cell in here if cell.steps == steps]
+            points = [_point(cell, over, shift) for cell in here if cell.steps == steps]
             points.sort(key=lambda p: p.x if p else 0.0)
             draw_points(axes, points, looks[steps], size=5)
             axes.plot(
@@ -72,7 +81,9 @@ def draw_horizon(cells: Sequence[HorizonCell], factor: float | None, wide: bool)
         log_axis(axes, [*extent(drawn), 1.0, *([factor] if factor else [])])
         start, optimizer, ratio = name
         axes.set_title(f"{start}, {optimizer}, ε = {ratio:g} rms σ")
-    label_edges(panels, "batch size B (sequences)", "best learning rate of the run / η₁")
+    label_edges(
+        panels, "batch size B (sequences)", f"best learning rate of the run / {NAMES[over]}"
+    )
     marks: list[Line2D] = [handle(looks[steps], f"{steps:,} steps") for steps in lengths]
     marks.append(handle(ONE))
     if factor is not None:
@@ -81,7 +92,7 @@ def draw_horizon(cells: Sequence[HorizonCell], factor: float | None, wide: bool)
     return figure
 
 
-def _point(cell: HorizonCell, shift: float) -> Point | None:
+def _point(cell: HorizonCell, over: Over, shift: float) -> Point | None:
     low, high = cell.optimum.interval
-    one = cell.point.one_step
-    return point(cell.batch_size * shift, exp(cell.over_one_step), (low / one, high / one))
+    one = cell.one_step if over == "one step" else cell.run_shape
+    return point(cell.batch_size * shift, exp(cell.ln_eta) / one, (low / one, high / one))
