@@ -1,4 +1,4 @@
-"""All starts of the experiment as cells, and the candidates' league."""
+"""Starts of the experiment as cells, and the candidates' league."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from empirical.errors import UsageError
 from empirical.judge.horizon_candidates import candidates_for
 from empirical.judge.horizon_cells import Cells, HorizonCell, horizon_cells
 from empirical.judge.horizon_trial import (
@@ -21,10 +20,19 @@ from empirical.judge.horizon_trial import (
     try_candidates,
 )
 from empirical.judge.run_table import read_run_table
-from empirical.spectra_files import read_spectra
+from empirical.spectra_files import NAME, read_spectra
 from empirical.statistics_files import read_statistics
-from empirical.sweep.configuration import SweepConfig
-from empirical.train.schedule import schedule_multiple
+from empirical.train.schedule import ScheduleConfig, schedule_multiple
+
+
+@dataclass(frozen=True)
+class Start:
+    """Runs that branch from one place. table: of runs. measured: folder of statistics, spectra."""
+
+    name: str
+    table: Path
+    measured: Path
+    schedule: ScheduleConfig
 
 
 @dataclass(frozen=True)
@@ -35,32 +43,36 @@ class League:
     verdicts: dict[tuple[Scope, Split], tuple[Verdict, ...]]
 
 
-def judge_starts(starts: Sequence[tuple[str, SweepConfig, Path]], seed: int = 0) -> League:
-    """starts: name, sweep and table of runs of each."""
+def cells_of(start: Start) -> Cells:
+    """The cells of one start, with spectra where its folder has them."""
+
+    def multiples(steps: int) -> np.ndarray:
+        return np.array(
+            [schedule_multiple(step, steps, start.schedule) for step in range(1, steps + 1)]
+        )
+
+    return horizon_cells(
+        start.name,
+        read_run_table(start.table),
+        read_statistics(start.measured).surface,
+        multiples,
+        read_spectra(start.measured) if (start.measured / NAME).exists() else None,
+    )
+
+
+def judge_starts(starts: Sequence[Start], seed: int = 0) -> League:
+    """All cells of these starts in one league."""
     identified: list[HorizonCell] = []
     others: list[str] = []
-    for name, config, table in starts:
-        if config.statistics is None:
-            raise UsageError(f"the sweep {name} names no statistics; they are wanted")
-
-        def multiples(steps: int, config: SweepConfig = config) -> np.ndarray:
-            each = [schedule_multiple(k, steps, config.schedule) for k in range(1, steps + 1)]
-            return np.array(each)
-
-        found = horizon_cells(
-            name,
-            read_run_table(table),
-            read_statistics(config.statistics).surface,
-            multiples,
-            read_spectra(config.statistics),
-        )
+    for start in starts:
+        found = cells_of(start)
         identified += found.identified
         others += found.others
     cells = Cells(tuple(identified), tuple(others))
-    ready = [prepare(candidate, cells.identified) for candidate in candidates_for(cells.identified)]
+    ready = [prepare(candidate, identified) for candidate in candidates_for(identified)]
     verdicts = {
         (scope, split): try_candidates(
-            ready, cells.identified, split, scope=scope, rng=np.random.default_rng(seed)
+            ready, identified, split, scope=scope, rng=np.random.default_rng(seed)
         )
         for scope in SCOPES
         for split in SPLITS
