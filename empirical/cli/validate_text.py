@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from empirical.judge.verdict_slices import WORDS
@@ -35,7 +36,7 @@ def text_validate(record: dict[str, Any], every: bool) -> str:
 
 def markdown_validate(record: dict[str, Any]) -> str:
     """One table per kind of slice, for a page."""
-    blocks = [_level(record)]
+    blocks = [_level(record), *_overview(record)]
     for table in record["tables"]:
         blocks.append(" ".join(_about(table)))
         for title, verdicts in _strata(table):
@@ -50,11 +51,47 @@ def markdown_validate(record: dict[str, Any]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def _overview(record: dict[str, Any]) -> list[str]:
+    """Claims against kinds of slices, of all tables: the verdict and its number alone."""
+    several = len(record["tables"]) > 1
+    columns = [
+        (
+            (f"{Path(table['source']).stem}: " if several else "")
+            + (f"{WORDS[held]}, {optimizer}" if optimizer else WORDS[held]),
+            verdicts,
+        )
+        for table in record["tables"]
+        for (held, optimizer), verdicts in _by_stratum(table).items()
+    ]
+    claims = dict.fromkeys(v["claim"] for _, verdicts in columns for v in verdicts)
+    lines = [("claim", *(name for name, _ in columns)), ("---", *("---" for _ in columns))]
+    for claim in claims:
+        found = [[v for v in verdicts if v["claim"] == claim] for _, verdicts in columns]
+        cells = [_brief(each[0]) if each else "" for each in found]
+        if not claim.startswith(LAWS) and any(cells):
+            lines.append((claim, *cells))
+    return ["\n".join(f"| {' | '.join(line)} |" for line in lines)] if len(lines) > 2 else []
+
+
+def _brief(verdict: Verdict) -> str:
+    """Such as "**disagrees** x1.77 (1.71 to 1.82), 12 mnat"; empty where nothing was judged."""
+    if verdict["verdict"] == "not judged":
+        return ""
+    number, regret = verdict["number"], verdict["regret_nats"]
+    words = "" if number is None else f" {_number(number).partition(';')[0]}"
+    cost = "" if regret is None else f", {1000 * regret['mean']:.2g} mnat"
+    return f"**{verdict['verdict']}**{words}{cost}"
+
+
 def _level(record: dict[str, Any]) -> str:
+    every = [verdict for table in record["tables"] for verdict in table["verdicts"]]
+    judged = sum(verdict["verdict"] != "not judged" for verdict in every)
+    chance = judged * (1 - record["confidence"]) / 2
     return (
-        f"Each claim at {record['confidence']:.0%}; tolerance a quarter octave, a factor of "
-        f"{record['tolerance_factor']:.2f} in the learning rate, set beforehand. x: a factor. "
-        "Regret: mean loss above the optimum's from following the prediction."
+        f"{judged} claims judged, each at {record['confidence']:.0%} by itself: at most "
+        f"{chance:.1f} are said to agree, and as many to disagree, by chance. Tolerance, set "
+        f"beforehand: a quarter octave, a factor of {record['tolerance_factor']:.2f} in the "
+        "learning rate. x: a factor. Regret: mean loss above the optimum's from following."
     )
 
 
@@ -78,17 +115,21 @@ def _about(table: Table) -> list[str]:
 
 
 def _strata(table: Table) -> list[tuple[str, list[Verdict]]]:
-    found: dict[tuple[str, str], list[Verdict]] = {}
-    for verdict in table["verdicts"]:
-        found.setdefault((verdict["held_fixed"], verdict["optimizer"]), []).append(verdict)
     return [
         (
             f"{WORDS[held]}, {optimizer or 'optimizer not stated'}, "
             f"{verdicts[0]['slices']} slice(s)",
             verdicts,
         )
-        for (held, optimizer), verdicts in found.items()
+        for (held, optimizer), verdicts in _by_stratum(table).items()
     ]
+
+
+def _by_stratum(table: Table) -> dict[tuple[str, str], list[Verdict]]:
+    found: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in table["verdicts"]:
+        found.setdefault((verdict["held_fixed"], verdict["optimizer"]), []).append(verdict)
+    return found
 
 
 def _rows(verdict: Verdict, every: bool = False) -> list[tuple[str, ...]]:
@@ -158,7 +199,7 @@ def _not_judged(table: Table) -> list[str]:
     for verdict in table["verdicts"]:
         if verdict["verdict"] == "not judged":
             reasons.setdefault(verdict["reason"], {})[_place(verdict)] = None
-    return [f"not judged, {reason}: {', '.join(claims)}" for reason, claims in reasons.items()]
+    return [f"not judged, {reason}: {'; '.join(claims)}" for reason, claims in reasons.items()]
 
 
 def _place(verdict: Verdict) -> str:

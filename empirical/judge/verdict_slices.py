@@ -70,7 +70,7 @@ class Slice:
         """What is held fixed, with its amount."""
         if self.amount is None or self.held == "one-step":
             return WORDS[self.held]
-        amount = f"{self.amount:.4g}" if self.amount >= 1e6 else f"{self.amount:.6g}"
+        amount = f"{self.amount:.3g}" if self.amount >= 1e6 else f"{self.amount:.6g}"
         return f"fixed {self.unit} {amount}"
 
 
@@ -202,7 +202,8 @@ def _order(each: Slice, place: dict[str, int]) -> tuple[object, ...]:
     return (
         HELD.index(each.held),
         each.optimizer,
-        first if each.held == "tokens" else each.amount or 0.0,
+        first if each.held == "tokens" else 0,
+        each.amount or 0.0,
         first,
         -1.0 if each.epsilon is None else each.epsilon,
         each.settings,

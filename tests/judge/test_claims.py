@@ -223,7 +223,7 @@ def test_an_edge_is_a_bound_and_can_still_decide() -> None:
     asked = replace(stratum(NEAR), slices=(bounded(-inf, log(1e-3)),))
     assert judge("eta* falls at the largest batches", asked).outcome is YES
     rule = judge("square root rule, whole range", asked)
-    assert rule.cells == 4 and "1 optima are bounds only" in rule.reason
+    assert rule.cells == 4 and "left out: 1 optima that are bounds" in rule.reason
 
 
 def test_predictions_say_why_they_are_silent() -> None:
@@ -317,17 +317,16 @@ def peaked(batch: float, epsilon: float) -> float:
 
 def test_fitted_laws_are_refuted_tied_and_best() -> None:
     """Rung: planted truth. A surge curve in five slices: a power law falls, the curve itself does
-    not; with an error of 0.6 nothing falls; with four optima nothing is asked.
+    not; with errors of 0.8 a slope of 0.4 is not told from 1/2; three optima are not asked.
     """
     what = Known(laws=("surge", "square root", "two slopes"))
     asked = stratum(peaked, 0.05, families=5)
-    assert judge("fitted law: surge", asked, what).outcome in (YES, OPEN)
     refuted = judge("fitted law: square root", asked, what)
     assert refuted.outcome is NO and refuted.regret is not None
     two = Known(laws=("surge", "square root"))
     assert judge("fitted law: surge", asked, two).outcome is YES
-    noisy = stratum(lambda b, e: power(0.4)(b, e), 0.8, families=5)
-    assert judge("fitted law: square root", noisy, two).outcome in (OPEN, YES)
+    noisy = stratum(power(0.4), 0.8, families=5)
+    assert judge("fitted law: square root", noisy, what).outcome is OPEN
     few = judge("fitted law", stratum(peaked, batches=(1, 4, 16)), what)
     assert few.outcome is UNASKED and "fewer than 8" in few.reason
 

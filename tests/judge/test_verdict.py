@@ -84,8 +84,9 @@ def test_large_chi_squared_goes_by_its_cube_root() -> None:
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.4])
 @pytest.mark.parametrize("free", [True, False])
 def test_the_spread_covers_the_truth(spread: float, free: bool) -> None:
-    """Rung: Monte Carlo. 4000 tables of three slices with unequal errors; 95 % +- 4 standard errors
-    (0.0034 each). At spread 0 the lower end is 0 and cannot miss: 97.5 % and more.
+    """Rung: Monte Carlo. 2000 tables of three slices with unequal errors; 95 % +- 4 standard errors
+    (0.005 each). At spread 0 the lower end is 0 and cannot miss; at 0.1, about one error, the
+    upper end is often that of Q = freedom and cannot: up to 97.5 % + 4 standard errors (0.0035).
     """
     rng = np.random.default_rng(5)
     errors = np.array([0.05, 0.1, 0.2, 0.08, 0.15])
@@ -95,8 +96,8 @@ def test_the_spread_covers_the_truth(spread: float, free: bool) -> None:
     norm = weights.sum() - (weights @ weights / weights.sum() if free else 0)
     # Scaled so that the pooled weighted spread is the one wanted.
     truth *= spread * sqrt(3 * norm / float((truth**2 @ weights).sum()))
-    factors = rng.standard_normal((4000, 3, 1)) if free else 0.0
-    seen = truth + factors + errors * rng.standard_normal((4000, 3, 5))
+    factors = rng.standard_normal((2000, 3, 1)) if free else 0.0
+    seen = truth + factors + errors * rng.standard_normal((2000, 3, 5))
     hits = 0
     for table in seen:
         total = Scatter(0.0, 0, 0.0)
@@ -105,8 +106,8 @@ def test_the_spread_covers_the_truth(spread: float, free: bool) -> None:
         low, high = total.interval()
         hits += low <= spread <= high
     assert total.norm == pytest.approx(3 * norm)
-    least, most = (0.936, 0.964) if spread else (0.965, 1.0)
-    assert least <= hits / 4000 <= most
+    least, most = {0.0: (0.96, 1.0), 0.1: (0.93, 0.989), 0.4: (0.93, 0.97)}[spread]
+    assert least <= hits / 2000 <= most
 
 
 def test_a_planted_error_in_the_spread_is_seen() -> None:
@@ -135,7 +136,7 @@ def test_agreement_needs_data_and_too_large_errors_do_not_give_it() -> None:
 def test_common_factor_is_the_weighted_mean() -> None:
     """Rung: closed form."""
     mean, variance = common_factor(np.array([0.0, 1.0]), np.array([1.0, 0.25]))
-    assert (mean, variance) == (pytest.approx(0.8), pytest.approx(0.2))
+    assert [mean, variance] == pytest.approx([0.8, 0.2])
 
 
 def test_normal_numbers_carry_their_confidence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from empirical.judge.run_table import RunTable, table_from_rows
 from empirical.judge.verdict_cells import levels, table_cells
 from empirical.judge.verdict_slices import Slices, table_slices
 from empirical.judge.verdicts import judge_table, strata
+from scaling_theory.units import Unit
 
 RATES = 1e-3 * 2.0 ** np.arange(-2, 3)
 
 
-def table_of(cells: Iterable[dict[str, object]], **every: object) -> RunTable:
+def table_of(cells: Iterable[dict[str, object]], unit: Unit = "seq", **every: object) -> RunTable:
     """Five learning rates per cell, a parabola in ln eta; cells give batch, steps and the rest."""
     rows = []
     for at, each in enumerate(cells):
@@ -29,7 +31,7 @@ def table_of(cells: Iterable[dict[str, object]], **every: object) -> RunTable:
             rows.append({k: str(v) for k, v in {**named, **row}.items()})
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     filled = tuple({name: row.get(name, "") for name in names} for row in rows)
-    return table_from_rows(RawRows(names, filled, ""), "memory", unit="seq")
+    return table_from_rows(RawRows(names, filled, ""), "memory", unit=unit)
 
 
 def slices_of(table: RunTable, *hold: str) -> Slices:
@@ -104,11 +106,11 @@ def test_one_step_both_and_unstated() -> None:
 
 def test_steps_follow_from_tokens_and_data_from_steps() -> None:
     """Rung: closed form (tokens over batch times length; examples where there is no length)."""
-    tokens = [{"batch_size": b, "tokens": 64 * 1024} for b in (4, 16)]
+    tokens: list[dict[str, object]] = [{"batch_size": b, "tokens": 64 * 1024} for b in (4, 16)]
     (cell, _), _ = table_cells(table_of(tokens), (), 1e-3)
     assert (cell.steps, cell.data, cell.data_unit) == (256.0, 65536.0, "tokens")
     examples = table_of(
-        [{"batch_size": b, "steps": 1024 // b} for b in (4, 16)], seq_len="", batch_unit="ex"
+        [{"batch_size": b, "steps": 1024 // b} for b in (4, 16)], unit="ex", seq_len=""
     )
     (found,) = table_slices(examples, table_cells(examples, (), 1e-3)[0]).slices
     assert found.label == "g, fixed examples 1024"
@@ -139,8 +141,6 @@ def test_a_run_in_two_groups_counts_once() -> None:
     cells = [run(4, 64), run(16, 16), run(4, 64, group="h"), run(16, 64, group="h")]
     table = table_of(cells)
     twin = {row.run_id: row.run_id.replace("2-", "0-", 1) for row in table.runs}
-    from dataclasses import replace
-
     table = replace(table, runs=tuple(replace(r, run_id=twin[r.run_id]) for r in table.runs))
     found = slices_of(table)
     assert [(each.held, len(each.cells)) for each in found.slices] == [("tokens", 2), ("steps", 2)]

@@ -33,7 +33,7 @@ WHAT = "slope of ln eta* between the two largest batches"
 FLAT = 0.05
 """A slope above -0.05 is no fall: the plateau of `scaling_theory.surge`."""
 
-STEPS_FALL = "at fixed tokens the steps fall too, which moves eta* by itself: no sign of a surge"
+STEPS_FALL = "at fixed tokens the steps fall too, which moves eta* by itself"
 
 
 def falls_claim() -> Claim:

@@ -1,7 +1,8 @@
 """The laws fitted to the runs themselves: which are refuted, which tied, by the league.
 
 A law disagrees where another predicts optima that neither was fitted to better beyond doubt, with
-every way to go from group to group; it agrees where it is the best in every split; else the runs
+every way to go from group to group; it agrees where it is the best in every split, in whichever of
+these ways; else the runs
 cannot tell it from the best. The test and its level (97.5 %, bootstrap) are those of `league`.
 """
 
@@ -71,7 +72,8 @@ def _verdict(league: League, name: str) -> Verdict:
     standing = [row for row in able if not row.refuted_by]
     best = (standing or able)[0]
     outcome = Outcome.CANNOT_TELL if standing else Outcome.DISAGREES
-    if any(row.verdict == "best" for row in standing):
+    winners = {row.entry.name for row in league.rows if row.entry.label in league.best.values()}
+    if standing and winners == {name}:
         outcome = Outcome.AGREES
     words = Counter(row.verdict for row in able)
     counts = ", ".join(f"{count} {word}" for word, count in words.items())

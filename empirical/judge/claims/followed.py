@@ -104,9 +104,10 @@ def follow(
     reason = counted([single.outcome for _, single in singles], way.place)
     factors = [part.factor for part in parts]
     if prediction.absolute:
-        reason += f"; eta* over it {min(factors):.2g} to {max(factors):.2g}"
+        ends = dict.fromkeys(f"{end:.2g}" for end in (min(factors), max(factors)))
+        reason += f"; eta* over it {' to '.join(ends)}"
     bounded = sum(part.bounded for part in parts)
-    reason += f"; {bounded} optima are bounds only or not spoken of" if bounded else ""
+    reason += f"; left out: {bounded} optima that are bounds, or not spoken of" if bounded else ""
     return (
         verdict_on(
             name,

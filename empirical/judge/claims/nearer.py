@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, sqrt
 
 import numpy as np
 
@@ -60,10 +60,11 @@ def judge_nearer(stratum: Stratum, known: Known) -> Sequence[Verdict]:
 
 
 def _verdict(value: float, variance: float, cells: int, error: float, reason: str) -> Verdict:
-    what = "chi2 of independent less chi2 of correlated"
-    region = (0.0, inf)
-    measured = normal_measured(what, value, variance, region, error, logarithm=False)
-    return verdict_on(NAME, measured, cells, reason)
+    what = "standard errors by which correlated is nearer"
+    measured = normal_measured(
+        what, value / sqrt(variance), 1.0, (0.0, inf), error, logarithm=False
+    )
+    return verdict_on(NAME, replace(measured, statistic=""), cells, reason)
 
 
 def _pair(

@@ -100,7 +100,8 @@ def judge_published(stratum: Stratum, known: Known) -> Sequence[Verdict]:
     measured = spread_measured(what, pooled, TOLERANCE)
     reason = f"{_sizes(falls)}; {counted([part.outcome for _, part in parts], 'slice')}"
     quiet = len(spoken) - len(falls)
-    reason += f"; {quiet} slices without a predicted fall" if quiet else ""
+    reason += f"; no fall predicted in {quiet} more" if quiet else ""
+    reason += f"; {STEPS_FALL}" if stratum.held == "tokens" else ""
     cells = 2 * len(falls)
     kept = parts if len(parts) > 1 else ()
     return (verdict_on(PUBLISHED, measured, cells, reason, parts=kept),)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, isfinite
+from math import exp, inf, isfinite, sqrt
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from empirical.judge.claims.claim import Known
 from empirical.judge.claims.predictions import (
@@ -43,6 +44,10 @@ from empirical.report.figures.palette import (
 
 MOST_PANELS = 16
 COLUMNS, HEIGHT, LEGEND = 4, 2.5, 1.0
+MOST_TICKS = 5
+LEAST = 1.6
+REACH = 4.0
+"""The axis reaches this factor beyond the runs for predictions with a value of their own."""
 UNITS = {"seq": "sequences", "tok": "tokens", "ex": "examples", "bare": "unit unstated"}
 
 RUNS = Look(BLACK, "o", "", "best of whole runs, 95 % interval")
@@ -114,6 +119,7 @@ def curves_of(each: Slice, known: Known) -> list[Curve]:
 
 def _panel(axes: Axes, each: Slice, curves: Sequence[Curve]) -> None:
     batch_axis(axes, [round(cell.batch) for cell in each.cells])
+    axes.xaxis.set_major_locator(FixedLocator(_apart([cell.batch for cell in each.cells])))
     for curve in curves:
         look = _look(curve.prediction)
         axes.plot(curve.batches, curve.rates, look.line, color=look.colour, linewidth=1.6, zorder=2)
@@ -122,16 +128,38 @@ def _panel(axes: Axes, each: Slice, curves: Sequence[Curve]) -> None:
     bounds = [_bound(axes, cell) for cell in each.cells if not cell.identified]
     own = [end for point in points for end in extent([point])]
     own += [bound for bound in bounds if bound is not None]
-    log_axis(axes, own or [rate for curve in curves for rate in curve.rates])
+    shown = [*own, *_near(own, curves)]
+    if own:
+        # Room for two round ticks at least.
+        middle = sqrt(min(own) * max(own))
+        shown += [middle / LEAST, middle * LEAST]
+    log_axis(axes, shown)
     axes.tick_params(labelsize=8)
-    axes.set_title(title(each), fontsize=8.5)
+    axes.set_title(title(each), fontsize=8)
+
+
+def _apart(batches: Sequence[float]) -> list[float]:
+    """Batch sizes whose numbers have room beside each other."""
+    least = (max(batches) / min(batches)) ** (1 / MOST_TICKS)
+    found = [batches[0]]
+    for batch in batches[1:]:
+        if batch / found[-1] >= least * 0.99:
+            found.append(batch)
+    return found
+
+
+def _near(own: Sequence[float], curves: Sequence[Curve]) -> list[float]:
+    """Rates of absolute predictions that the axis is to hold: those within a factor of the runs."""
+    least, most = (min(own) / REACH, max(own) * REACH) if own else (0.0, inf)
+    rates = [rate for curve in curves if curve.prediction.absolute for rate in curve.rates]
+    return [min(max(rate, least), most) for rate in rates]
 
 
 def title(each: Slice) -> str:
     """Family, epsilon and what is kept, on two lines."""
     parts = [] if each.epsilon is None else [f"ε {each.epsilon:.3g}"]
     parts += [f"{name} {text[-16:]}" for name, text in each.settings]
-    name = each.family if len(each.family) <= 34 else each.family[:33] + "…"
+    name = each.family if len(each.family) <= 32 else each.family[:31] + "…"
     return f"{name}\n{', '.join([*parts, each.kept])}"
 
 
@@ -172,7 +200,11 @@ def _legend(
     wide: bool,
 ) -> None:
     handles = [handle(RUNS)]
-    if any(not cell.identified for each in shown for cell in each.cells):
+    unknown = [cell.bounds for each in shown for cell in each.cells if not cell.identified]
+    if any(isfinite(low) and isfinite(high) for low, high in unknown):
+        label = "between these ends, no more is known"
+        handles.append(Line2D([], [], color=GREY, linewidth=1.3, label=label))
+    if any(isfinite(low) != isfinite(high) for low, high in unknown):
         handles.append(
             Line2D(
                 [], [], color=GREY, marker="^", ls="", markerfacecolor=PAPER,
