@@ -52,8 +52,11 @@ def answer(inputs: Inputs) -> dict[str, Any]:
 
 
 def _notes(inputs: Inputs) -> list[str]:
-    if inputs.statistics is not None and "one-step" not in inputs.views:
-        return ["the statistics speak of one step: leave --hold out to see what they say"]
+    if inputs.statistics is not None and inputs.views == ("tokens",):
+        return [
+            "the statistics speak of one step, and of runs of equally many steps: leave --hold out "
+            "to see what they say"
+        ]
     return []
 
 

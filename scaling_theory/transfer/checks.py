@@ -154,3 +154,21 @@ def no_memory(s: Situation) -> Check:
         "(1+beta1)/(1-beta1) on that of one"
     )
     return Check(assumption, "cannot tell", beta1, detail, decisive=False)
+
+
+def long_run(s: Situation) -> Check:
+    """The averages of momentum have settled for most of the run."""
+    assumption = "the run is many times 1 / (1 - beta1) steps long"
+    beta1 = s.recipe.beta1 or 0.0
+    if not beta1:
+        return Check(assumption, "holds", 0.0, "there is no momentum", False)
+    return fixed(assumption, f"that is {1 / (1 - beta1):.3g} steps")
+
+
+def same_schedule(s: Situation) -> Check:
+    """A constant and a decaying learning rate have optima that differ by a factor of their own."""
+    detail = (
+        "falling to a tenth, the best peak was about four times that of a constant one; constant "
+        "over a thousand steps or more, small batches wanted less than this says"
+    )
+    return fixed("both runs have the same schedule and are of one length", detail)

@@ -1,14 +1,30 @@
-"""Rules that carry a tuned point along the measured one-step curve of its own network."""
+"""Rules that carry a tuned point along the measured curves of its own network."""
 
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 
-from scaling_theory.law import NoOptimalStep
-from scaling_theory.surface import Closure, eta1_ratio
+from scaling_theory.closed_averages import momentum_factor
+from scaling_theory.estimate import (
+    Estimate,
+    exact_estimate,
+    ratio_estimate,
+    scaled_estimate,
+    sum_estimate,
+)
+from scaling_theory.law import NoOptimalStep, optimal_step
+from scaling_theory.surface import Closure, SurfaceStatistics, eta1_ratio
 from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
-from scaling_theory.transfer.checks import frozen_state, independent_noise, no_memory, unmeasured
-from scaling_theory.transfer.settings import one_step_settings
+from scaling_theory.transfer.checks import (
+    frozen_state,
+    independent_noise,
+    long_run,
+    no_memory,
+    same_schedule,
+    unmeasured,
+)
+from scaling_theory.transfer.settings import one_step_settings, run_settings
 from scaling_theory.transfer.situation import Situation
 
 GAUSSIAN = 1.0
@@ -41,13 +57,52 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
         return without_number(settings, checks, str(failure))
     factor, error = eta1_ratio(at_new, at_old)
     outside = tuple(dict.fromkeys(at_new.outside + at_old.outside))
+    return Outcome(factor, settings, (_grid(outside, error), *checks), "", error, outside)
+
+
+def _run_law(s: Situation) -> Outcome:
+    """The factor (D / (rho Q + N)) at the new point over that at the old one."""
+    checks = (_tails(s), _pool(s), long_run(s), same_schedule(s))
+    settings = run_settings(s, 1.0)
+    recipe = s.recipe
+    beta1 = recipe.beta1 if recipe.optimizer == "adamw" else recipe.beta1 or 0.0
+    fixed_epsilon = {"sgd": inf, "signsgd": 0.0}.get(recipe.optimizer)
+    old, new = (
+        fixed_epsilon if fixed_epsilon is not None else e for e in (recipe.epsilon, s.epsilon)
+    )
+    if s.surface is None:
+        return without_number(settings, checks, "measure the statistics of a checkpoint: --stats")
+    if old is None or new is None:
+        return without_number(settings, checks, "state the tuned run's epsilon")
+    if beta1 is None:
+        return without_number(settings, checks, "state the tuned run's beta1")
+    rho = float(momentum_factor(beta1=beta1))
+    rho, points = float(momentum_factor(beta1=beta1)), ((s.batch, new), (s.batch0, old))
+    try:
+        at_new, at_old = (_shape(s.surface, *point, rho) for point in points)
+        one_step = [s.surface.eta1(*point, "correlated") for point in points]
+    except NoOptimalStep as failure:
+        return without_number(settings, checks, str(failure))
+    factor = exact_estimate(1.0) if points[0] == points[1] else ratio_estimate(at_new, at_old)
+    # how far rival interpolations stray is known of the one-step curve, made of the same terms
+    error = eta1_ratio(*one_step)[1]
+    outside = tuple(dict.fromkeys(one_step[0].outside + one_step[1].outside))
+    settings = run_settings(s, factor.value)
+    return Outcome(factor, settings, (_grid(outside, error), *checks), "", error, outside)
+
+
+def _shape(surface: SurfaceStatistics, batch: float, epsilon: float, rho: float) -> Estimate:
+    descent, signal, noise = surface.terms(batch, epsilon, "correlated")
+    bend = sum_estimate((scaled_estimate(signal, rho), noise))
+    return optimal_step(descent, bend).learning_rate
+
+
+def _grid(outside: tuple[str, ...], error: float) -> Check:
     known = "the measured surface is known at both points"
     if outside or error > COARSE:
         detail = "; ".join(outside) or f"interpolation adds {error:.0%}"
-        grid = unmeasured(known, detail, "measure the surface there, or on a finer grid")
-    else:
-        grid = Check(known, "holds", error, f"interpolation adds {error:.1%}")
-    return Outcome(factor, settings, (grid, *checks), "", error, outside)
+        return unmeasured(known, detail, "measure the surface there, or on a finer grid")
+    return Check(known, "holds", error, f"interpolation adds {error:.1%}")
 
 
 def _tails(s: Situation) -> Check:
@@ -86,5 +141,19 @@ MEASURED_RULES: tuple[Rule, ...] = (
         ("Gaussian batch gradient", "independent noise", "no momentum"),
         ("one-step",),
         partial(_softsign, closure="independent"),
+    ),
+    Rule(
+        "run law",
+        "eta = eta0 F(B, eps) / F(B0, eps0), F = E[u].g / (rho E[u].H E[u] + Tr(H Cov u)), "
+        "rho = (1 - beta1) / (1 + beta1)",
+        "own derivation (scaling_theory.run_law), terms of kexue.fm/archives/10563",
+        (
+            "Gaussian batch gradient",
+            "a run many times 1 / (1 - beta1) long, and below about a thousand steps where the "
+            "learning rate is constant",
+            "one schedule for both",
+        ),
+        ("steps",),
+        _run_law,
     ),
 )

@@ -32,7 +32,7 @@ PREFERENCE: dict[Hold, tuple[str, ...]] = {
         "none",
     ),
     "tokens": ("sde", "sde, half-life", "linear", "square root", "half-life", "none"),
-    "steps": ("square root", "none"),
+    "steps": ("run law", "square root", "none"),
 }
 
 SWEEP: dict[Hold, str] = {

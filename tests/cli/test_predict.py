@@ -74,7 +74,7 @@ def test_tuned_point_gives_every_rule_in_tables_of_their_own(shell: Shell) -> No
     assert tokens["sde"]["learning_rate"] == pytest.approx(sqrt(8) * 3e-4)
     assert tokens["sde"]["settings"]["beta2"]["value"] == pytest.approx(0.6)
     assert tokens["half-life"]["settings"]["beta2"]["value"] == pytest.approx(0.95**8)
-    assert set(steps) == {"none", "square root"}
+    assert set(steps) == {"none", "square root", "run law"}
     assert {"mccandlish", "softsign correlated", "adam-ema", "surge"} <= set(one)
     assert not {"sde", "half-life"} & set(one)
     assert answer["answers"][0]["kappa"] == 8

@@ -97,7 +97,7 @@ def test_half_life_rule_moves_beta2_alone() -> None:
         (rule.name, hold)
         for rule in RULES.values()
         for hold in rule.holds_fixed
-        if hold != "one-step" and rule.name != "none"
+        if hold != "one-step" and rule.name not in ("none", "run law")
     ],
 )
 def test_averaging_time_of_weight_decay_is_kept(rule: str, hold: Hold) -> None:
@@ -199,6 +199,41 @@ def test_mccandlish_is_the_measured_curve_of_sgd() -> None:
     wrong = at("mccandlish", replace(situation, facts=replace(facts, noise_batch=off)))
     assert wrong.outcome.factor is not None
     assert wrong.outcome.factor.value != pytest.approx(measured.value, rel=1e-4)
+
+
+def test_run_law_divides_the_curvature_by_momentum_and_leaves_the_noise() -> None:
+    """Closed form: the ratio of D / (rho Q + N) from the surface's own terms."""
+    surface = saved().surface
+    epsilon = float(surface.epsilons[1])
+    recipe = replace(ADAM, epsilon=epsilon)
+    situation = tuned(4, "steps", recipe=recipe, surface=surface)
+    ends = []
+    for batch in (256.0, 64.0):
+        descent, signal, noise = (e.value for e in surface.terms(batch, epsilon, "correlated"))
+        ends.append(descent / (signal * 0.1 / 1.9 + noise))
+    advice = at("run law", situation)
+    assert advice.outcome.factor is not None and advice.learning_rate is not None
+    assert advice.outcome.factor.value == pytest.approx(ends[0] / ends[1])
+    decay = advice.outcome.settings.weight_decay.value
+    assert decay == pytest.approx(0.1 / advice.outcome.factor.value)  # 1/(eta lambda) is kept
+    # without momentum it is the one-step curve; with it, room for larger batches
+    plain = at("run law", replace(situation, recipe=replace(recipe, beta1=0.0))).outcome.factor
+    one = at("softsign correlated", replace(situation, hold="one-step")).outcome.factor
+    assert plain is not None and one is not None
+    assert plain.value == pytest.approx(one.value)
+    assert advice.outcome.factor.value > 1.05 * plain.value
+
+
+def test_run_law_names_what_it_lacks() -> None:
+    """Closed form: statistics, epsilon and beta1, each asked for by name."""
+    surface = saved().surface
+    lacking = {
+        "--stats": tuned(4, "steps"),
+        "epsilon": tuned(4, "steps", surface=surface, recipe=replace(ADAM, epsilon=None)),
+        "beta1": tuned(4, "steps", surface=surface, recipe=replace(ADAM, beta1=None)),
+    }
+    for name, situation in lacking.items():
+        assert name in at("run law", situation).outcome.missing
 
 
 @pytest.mark.parametrize("hold", HOLDS)
