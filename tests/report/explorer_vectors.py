@@ -46,10 +46,12 @@ Plain = dict[str, Any]
 
 def shared_vectors() -> Plain:
     """sources by name, and vectors: formula, way, source, at, answer."""
-    sources = {f"surface, {name}": _statistics(name) for name in GRIDS}
-    laws = {f"law, {form}": _law(form, ()) for form in LAW_FORMS}
-    laws |= {f"law of n_params and tokens, {form}": _law(form, tuple(RUN)) for form in LAW_FORMS}
-    laws["law of steps, power"] = _law("power", ("steps",))
+    sources = {f"surface, {name}": made_up_statistics(name) for name in GRIDS}
+    laws = {f"law, {form}": made_up_law(form, ()) for form in LAW_FORMS}
+    laws |= {
+        f"law of n_params and tokens, {form}": made_up_law(form, tuple(RUN)) for form in LAW_FORMS
+    }
+    laws["law of steps, power"] = made_up_law("power", ("steps",))
     vectors = [*_on_surfaces(sources), *_on_laws(laws), *_of_rules()]
     sources |= {name: law_source(law) for name, law in laws.items()}
     return {"sources": sources, "vectors": [_answered(vector, sources) for vector in vectors]}
@@ -101,7 +103,7 @@ def _at(batch: float, epsilon: float, keep: str) -> Plain:
     }
 
 
-def _statistics(name: str) -> Plain:
+def made_up_statistics(name: str) -> Plain:
     """A record of statistics whose cells go as a softsign's would, bent a little."""
     batches, epsilons = (np.array(axis) for axis in GRIDS[name])
     rows = [(b, GRADIENT**2 + SIGMA**2 / b) for b in batches]
@@ -134,7 +136,7 @@ def _statistics(name: str) -> Plain:
     return to_json(SavedStatistics(scalars, surface))
 
 
-def _law(form: str, covariates: tuple[str, ...]) -> FittedLaw:
+def made_up_law(form: str, covariates: tuple[str, ...]) -> FittedLaw:
     """Parameters of ordinary size, all correlated; rates and batch scales with powers."""
     terms = LAW_FORMS[form].terms
     values = {term.name: KINDS[term.kind] * (1 + 0.3 * i) for i, term in enumerate(terms)}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from empirical.report.explorer.page import LEVELS
+from empirical.statistics_files import write_statistics
 from tests.conftest import Shell
 from tests.report.explorer_inputs import BATCHES, EPSILONS, HOSTILE, law, write_inputs, write_runs
 from tests.report.synthetic import synthetic_report
@@ -179,6 +180,21 @@ def test_the_league_is_that_of_the_fit(shell: Shell, tmp_path: Path) -> None:
                 assert f"{score['rms_ln_eta']:.3f}" in page.words
     assert once.contents["scenes"][0]["name"] == "whole-run"
     assert again.contents["surfaces"] is None
+
+
+def test_other_runs_are_named_as_such(page: Page) -> None:
+    """Closed form: the law of the test was fitted to another table than the one shown."""
+    assert "comes from other runs" in page.words
+
+
+def test_statistics_beside_a_demo_are_used(shell: Shell, tmp_path: Path) -> None:
+    """Closed form: what `demo` leaves in one folder is one page; without them, no what-if."""
+    (tmp_path / "report.json").write_text(json.dumps(synthetic_report()), encoding="utf-8")
+    demo = str(tmp_path / "report.json")
+    assert written(shell, tmp_path, "--demo", demo).contents["scenes"] == []
+    write_statistics(tmp_path / "statistics", saved())
+    (scene,) = written(shell, tmp_path, "--demo", demo).contents["scenes"]
+    assert scene["name"] == "next-step"
 
 
 def test_runs_without_a_law_are_still_shown(shell: Shell, tmp_path: Path) -> None:

@@ -54,8 +54,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     started = webdriver.Chrome(options=options, service=service)
     try:
         resize(started, 1280)
-        # What a browser says of itself before it has the page is not the page's.
+        # What the browser's own first page says and loads is not this page's.
         started.get_log("browser")
+        started.get_log("performance")
         started.get(page.as_uri())
         yield started
     finally:
@@ -285,6 +286,7 @@ def test_no_error_and_no_request(browser: Any) -> None:
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
+        and message["params"]["documentURL"].startswith("file:")
     }
     assert sent
     assert not [url for url in sent if not url.startswith(("file:", "data:"))]

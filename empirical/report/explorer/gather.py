@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,22 @@ def explorer_of(found: Gathered) -> Explorer:
         league=None if found.fit is None else league_view(found.fit),
         truth=truth,
         scenes=tuple(scenes),
-        notes=found.notes,
+        notes=(*found.notes, *_other_runs(found)),
         provenance=tuple(_provenance(found)),
     )
+
+
+def _other_runs(found: Gathered) -> Iterator[str]:
+    """What stands on one page and comes from different tables of runs."""
+    league = None if found.fit is None else found.fit["table"]["sha256"]
+    law = None if found.law is None else found.law.data_sha256
+    runs = None if found.runs is None else found.runs.sha256
+    for first, second, names in (
+        (runs, league, "The league of laws was fitted to other runs than those shown."),
+        (league or runs, law, "The fitted law comes from other runs than the rest of this page."),
+    ):
+        if first is not None and second is not None and first != second:
+            yield names
 
 
 def _provenance(found: Gathered) -> list[tuple[str, str]]:

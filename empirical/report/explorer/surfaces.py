@@ -55,7 +55,7 @@ def surface_panel(table: RunTable, optima: Sequence[GridOptimum]) -> dict[str, A
     known = [sum(c.optimum.learning_rate is not None for c in each.columns) for each in shown]
     return {
         "unit": UNITS[table.unit],
-        "loss_kind": kinds.pop() if len(kinds) == 1 else "loss",
+        "loss_kind": (kinds.pop() if len(kinds) == 1 else "") or "loss",
         "slices": [_slice(each) for each in shown],
         # The one that says most comes first into view.
         "start": known.index(max(known)),
