@@ -58,7 +58,7 @@ def _slice(each: Slice, known: Known) -> dict[str, Any]:
         "predictions": {
             prediction.name: [_predicted(cell, prediction, known) for cell in each.cells]
             for prediction in PREDICTIONS
-            if prediction.absolute and not prediction.missing(known, each.held)
+            if prediction.reach != "rule" and not prediction.missing(known, each.held)
         },
     }
 

@@ -27,6 +27,7 @@ from tests.judge.planted_runs import (
     known,
     one_step_runs,
     stratum,
+    surface,
 )
 
 YES, NO, OPEN, UNASKED = (
@@ -67,6 +68,12 @@ def bent(falls: tuple[float, float, float]) -> Curve:
     return ln_eta
 
 
+def averaged(batch: float, epsilon: float) -> float:
+    """D / (rho Q + N) with beta1 = 0.9 and very many steps: rho = 0.1/1.9."""
+    descent, signal, noise = surface().terms(batch, epsilon, "correlated")
+    return log(descent.value / (0.1 / 1.9 * signal.value + noise.value))
+
+
 def drifting(batch: float, epsilon: float) -> float:
     """The correlated shape at each epsilon, with another factor at each."""
     return NEAR(batch, epsilon) + EPSILONS.index(epsilon) * log(2)
@@ -103,6 +110,22 @@ CASES: dict[str, tuple[str, Stratum, Outcome]] = {
     ),
     "independent over epsilon, unknown": (
         f"{I}, one factor over epsilon", stratum(FAR, 0.6, epsilons=EPSILONS), OPEN,
+    ),
+    "run law without momentum": ("run law, one factor", stratum(times(NEAR, 3.0)), YES),
+    "run law with momentum": (
+        "run law, one factor over epsilon",
+        stratum(times(averaged, 3.0), epsilons=EPSILONS, optimizer="adamw"),
+        YES,
+    ),
+    "run law, the greedy step": (
+        "run law, one factor", stratum(NEAR, optimizer="adamw"), NO,
+    ),
+    "run law, unknown": ("run law, one factor", stratum(NEAR, 0.6, optimizer="adamw"), OPEN),
+    "run law, unknown over epsilon": (
+        "run law, one factor over epsilon", stratum(NEAR, 0.6, epsilons=EPSILONS), OPEN,
+    ),
+    "run law, a factor for each epsilon": (
+        "run law, one factor over epsilon", stratum(drifting, epsilons=EPSILONS), NO,
     ),
     "nearer, true": (NEARER, stratum(NEAR, epsilons=EPSILONS), YES),
     "nearer, the other": (NEARER, stratum(FAR, epsilons=EPSILONS), NO),
@@ -178,7 +201,11 @@ def test_nothing_is_said_without_statistics() -> None:
     asked = stratum(NEAR, epsilons=EPSILONS)
     for claim in CLAIMS:
         for verdict in claim.judge(asked, Known(laws=())):
-            needs = "greedy step" in claim.name or claim.name in (NEARER, PUBLISHED, NONE_AT_ALL)
+            needs = claim.name.startswith(("greedy step", "run law")) or claim.name in (
+                NEARER,
+                PUBLISHED,
+                NONE_AT_ALL,
+            )
             assert (verdict.reason == GIVE_STATISTICS) == needs
 
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from empirical.judge.claims.claim import Claim, Known, Stratum
 from empirical.judge.claims.compared import Compared, compared, joined
-from empirical.judge.claims.predictions import PREDICTIONS, Prediction, Silence
+from empirical.judge.claims.predictions import PREDICTIONS, Prediction, Reach, Silence
 from empirical.judge.verdict import ERROR, TOLERANCE, Verdict, counted, not_judged, verdict_on
 from empirical.judge.verdict_slices import Slice
 from empirical.judge.verdict_spread import Scatter, mean_regret, spread_measured
@@ -53,6 +53,13 @@ OVER_EPSILON = Way(
 )
 
 
+WAYS: dict[Reach, tuple[Way, ...]] = {
+    "value": (AS_IT_IS, ONE_FACTOR, OVER_EPSILON),
+    "shape": (ONE_FACTOR, OVER_EPSILON),
+    "rule": (WHOLE_RANGE,),
+}
+
+
 def following_claims() -> tuple[Claim, ...]:
     """Of every prediction: its value and its factor if it has a value, else its shape."""
     return tuple(
@@ -63,7 +70,7 @@ def following_claims() -> tuple[Claim, ...]:
             partial(follow, prediction=each, way=way),
         )
         for each in PREDICTIONS
-        for way in ((AS_IT_IS, ONE_FACTOR, OVER_EPSILON) if each.absolute else (WHOLE_RANGE,))
+        for way in WAYS[each.reach]
     )
 
 
@@ -103,7 +110,7 @@ def follow(
     pooled = spread_measured(what, _sum(scatters), TOLERANCE)
     reason = counted([single.outcome for _, single in singles], way.place)
     factors = [part.factor for part in parts]
-    if prediction.absolute:
+    if prediction.reach != "rule":
         ends = dict.fromkeys(f"{end:.2g}" for end in (min(factors), max(factors)))
         reason += f"; eta* over it {' to '.join(ends)}"
     bounded = sum(part.bounded for part in parts)

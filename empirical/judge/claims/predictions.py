@@ -1,9 +1,9 @@
 """The predictions that the optima of whole runs are compared with: one table, one entry each.
 
 A prediction is a function from a cell (batch size, steps, tokens, epsilon, optimizer, group) to
-ln eta* with a standard error. An absolute one is judged as it stands and up to one factor; a rule
-fixes the shape over batch sizes only and takes its factor from the runs. A new prediction is one
-more entry of `PREDICTIONS`.
+ln eta* with a standard error. A value is judged as it stands and up to one factor; a shape up to
+one factor, of each epsilon and of all; a rule says how to go from one batch size to another, at
+one epsilon. A new prediction is one more entry of `PREDICTIONS`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import hypot, inf, log
+from typing import Literal
+
+import numpy as np
 
 from empirical.judge.claims.claim import GIVE_LAW, GIVE_STATISTICS, Known
 from empirical.judge.verdict_cells import Cell
@@ -20,7 +23,8 @@ from scaling_theory.errors import InputError
 from scaling_theory.estimate import Estimate
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.laws.table import LAW_FORMS
-from scaling_theory.surface import Closure
+from scaling_theory.run_law import run_momentum_factor, run_shape
+from scaling_theory.surface import Closure, SurfacePrediction
 
 EPSILON_OF = {"sgd": inf, "signsgd": 0.0}
 """Optimizers whose epsilon in the softsign is known without being stated."""
@@ -40,25 +44,59 @@ Foretold = Estimate | Silence
 """ln eta* with its standard error, or why there is none."""
 
 
+Reach = Literal["value", "shape", "rule"]
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One way to predict ln eta* of a run.
 
-    name: short, for tables and legends. formula, source: in words. absolute: whether ln eta* is
-    meant as it is, or only its differences over batch sizes. ln_eta: of a cell, from what is
-    known. missing: why nothing can be said with what is known where this is held fixed, or "".
+    name: short, for tables and legends. formula, source: in words. reach: what of ln eta* is meant,
+    see the module's docstring. ln_eta: of a cell, from what is known. missing: why nothing can be
+    said with what is known where this is held fixed, or "".
     """
 
     name: str
     formula: str
     source: str
-    absolute: bool
+    reach: Reach
     ln_eta: Callable[[Cell, Known], Foretold]
     missing: Callable[[Known, Held], str] = lambda known, held: ""
 
 
 def one_step(cell: Cell, known: Known, closure: Closure) -> Foretold:
     """ln eta_1(B, epsilon) of the measured surface, interpolation counted as error."""
+    found = _greedy(cell, known, closure)
+    if isinstance(found, Silence):
+        return found
+    rate = found.step.learning_rate
+    error = hypot(rate.standard_error / rate.value, found.interpolation_error)
+    return Estimate(log(rate.value), error, rate.samples)
+
+
+def run_law(cell: Cell, known: Known) -> Foretold:
+    """ln of D / (rho_S Q + N), see `scaling_theory.run_law`; all steps weigh alike in rho_S."""
+    greedy, surface = _greedy(cell, known, "correlated"), known.statistics(cell)
+    if isinstance(greedy, Silence) or surface is None:
+        return greedy if isinstance(greedy, Silence) else Silence(GIVE_STATISTICS)
+    beta1 = cell.run.beta1 or (None if cell.optimizer.lower().startswith("adam") else 0.0)
+    if beta1 is None or cell.steps is None:
+        return Silence(f"the table states no {'beta1' if beta1 is None else 'steps'}")
+    factor = run_momentum_factor(beta1, np.ones(max(round(cell.steps), 1)))
+    descent, signal, noise = surface.terms(greedy.batch_size, greedy.epsilon, "correlated")
+    rate = run_shape(descent.value, signal.value, noise.value, factor)
+    # d ln rate: of the descent, and of the curvature as a share of it.
+    bend = descent.value / rate
+    parts = (
+        descent.standard_error / descent.value,
+        factor * signal.standard_error / bend,
+        noise.standard_error / bend,
+        greedy.interpolation_error,
+    )
+    return Estimate(log(rate), hypot(*parts), surface.samples)
+
+
+def _greedy(cell: Cell, known: Known, closure: Closure) -> SurfacePrediction | Silence:
     surface = known.statistics(cell)
     if surface is None:
         return Silence("no statistics for these runs: " + GIVE_STATISTICS)
@@ -72,11 +110,7 @@ def one_step(cell: Cell, known: Known, closure: Closure) -> Foretold:
         found = surface.eta1(cell.found.grid.batch.sequences, epsilon, closure)
     except (NoOptimalStep, InputError) as failure:
         return Silence(str(failure))
-    if found.outside:
-        return Silence("; ".join(found.outside))
-    rate = found.step.learning_rate
-    error = hypot(rate.standard_error / rate.value, found.interpolation_error)
-    return Estimate(log(rate.value), error, rate.samples)
+    return Silence("; ".join(found.outside)) if found.outside else found
 
 
 def rule(cell: Cell, known: Known, form: str) -> Foretold:
@@ -128,14 +162,14 @@ def _without_law(known: Known, held: Held) -> str:
 
 def _form(name: str, shown: str) -> Prediction:
     form = LAW_FORMS[name]
-    return Prediction(shown, form.formula, form.source, False, partial(rule, form=name))
+    return Prediction(shown, form.formula, form.source, "rule", partial(rule, form=name))
 
 
 CORRELATED = Prediction(
     "greedy step, correlated noise",
     "eta_1 = E[u].g / E[u.Hu] where the runs begin, noise correlated as measured",
     "kexue.fm/archives/10563 section 2 with exact moments and correlated noise; own derivation",
-    True,
+    "value",
     partial(one_step, closure="correlated"),
     _without_statistics,
 )
@@ -144,8 +178,17 @@ INDEPENDENT = Prediction(
     "greedy step, independent noise",
     "eta_1 = E[u].g / E[u.Hu] where the runs begin, noise of coordinates independent",
     "kexue.fm/archives/10563 section 2 with exact moments; arXiv 2405.14578",
-    True,
+    "value",
     partial(one_step, closure="independent"),
+    _without_statistics,
+)
+
+RUN_LAW = Prediction(
+    "run law",
+    "D / (rho_S Q + N): descent over curvature where the runs begin, momentum divides the signal's",
+    "own derivation (scaling_theory.run_law)",
+    "shape",
+    run_law,
     _without_statistics,
 )
 
@@ -153,7 +196,7 @@ LAW_FILE = Prediction(
     "law file",
     "the law of --law at the runs' own covariates",
     "scaling-theory fit",
-    True,
+    "value",
     law_file,
     _without_law,
 )
@@ -164,5 +207,11 @@ RULES: tuple[Prediction, ...] = (
     _form("constant", "keep"),
 )
 
-PREDICTIONS: tuple[Prediction, ...] = (CORRELATED, INDEPENDENT, LAW_FILE, *RULES)
+PREDICTIONS: tuple[Prediction, ...] = (
+    CORRELATED,
+    INDEPENDENT,
+    RUN_LAW,
+    LAW_FILE,
+    *RULES,
+)
 """Every prediction that is judged and drawn. Add one here."""

@@ -54,12 +54,13 @@ RUNS = Look(BLACK, "o", "", "best of whole runs, 95 % interval")
 LOOKS: dict[str, Look] = {
     CORRELATED.name: Look(BLUE, "", "-", ""),
     INDEPENDENT.name: Look(VERMILLION, "", "--", ""),
+    "run law": Look(SKY, "", "-", ""),
     "law file": Look(PURPLE, "", "-", ""),
     "square root rule": Look(GREEN, "", "-.", ""),
     "linear rule": Look(ORANGE, "", ":", ""),
     "keep": Look(GREY, "", ":", ""),
 }
-FURTHER = (Look(SKY, "", "-", ""), Look(PURPLE, "", "-.", ""), Look(SKY, "", "--", ""))
+FURTHER = (Look(PURPLE, "", "-.", ""), Look(SKY, "", "--", ""))
 """For predictions that have no look of their own yet."""
 
 
@@ -106,11 +107,11 @@ def curves_of(each: Slice, known: Known) -> list[Curve]:
         answers = [(cell, prediction.ln_eta(cell, known)) for cell in each.cells]
         told = [(cell, a.value) for cell, a in answers if not isinstance(a, Silence)]
         shift = 0.0
-        if not prediction.absolute:
+        if prediction.reach != "value":
             if not measured:
                 continue
             best = min(measured, key=lambda cell: cell.variance)
-            shift = best.ln_eta - next(value for cell, value in told if cell is best)
+            shift = next((best.ln_eta - value for cell, value in told if cell is best), 0.0)
         if len(told) > 1:
             rates = [exp(value + shift) for _, value in told]
             found.append(Curve(prediction, [cell.batch for cell, _ in told], rates))
@@ -151,7 +152,7 @@ def _apart(batches: Sequence[float]) -> list[float]:
 def _near(own: Sequence[float], curves: Sequence[Curve]) -> list[float]:
     """Rates of absolute predictions that the axis is to hold: those within a factor of the runs."""
     least, most = (min(own) / REACH, max(own) * REACH) if own else (0.0, inf)
-    rates = [rate for curve in curves if curve.prediction.absolute for rate in curve.rates]
+    rates = [rate for curve in curves if curve.prediction.reach == "value" for rate in curve.rates]
     return [min(max(rate, least), most) for rate in rates]
 
 
@@ -212,7 +213,7 @@ def _legend(
             )
         )  # fmt: skip
     for name, prediction in drawn.items():
-        ending = "" if prediction.absolute else ", from the best-known batch"
+        ending = "" if prediction.reach == "value" else ", from the best-known batch"
         handles.append(handle(_look(prediction), name + ending))
     if len(shown) < count:
         label = f"{len(shown)} of {count} slices, those with most optima"
