@@ -226,6 +226,8 @@ def outcome_text(record: dict[str, Any]) -> str:
 
 def _next(record: dict[str, Any]) -> str:
     folder = record["folder"]
+    if record["driver_at_work"]:
+        return f"a driver is at work; it stops cleanly with: touch {folder}/stop"
     if record["failed"]:
         return f"next: scaling-theory sweep retry {folder}, then sweep resume {folder}"
     if record["complete"]:

@@ -15,7 +15,7 @@ from empirical.progress import Advance, show_progress
 from empirical.sweep.at_work import UnitAtWork, units_at_work
 from empirical.sweep.planned import PlannedSweep
 from empirical.sweep.result_files import keys_of
-from empirical.sweep.standing import standing
+from empirical.sweep.standing import Standing, standing
 
 if TYPE_CHECKING:
     from empirical.sweep.store import Store
@@ -52,21 +52,33 @@ def watching(
             at_work = units_at_work(store.folder, ((keys_of(u)[0], u.runs) for u in units))
             known = [unit for unit in at_work if unit.progress is not None]
             found = standing(planned, store.results())
-            left = found.seconds_left
+            under_way = sum(u.runs * u.progress.share for u in known if u.progress)
             parts = [f"{found.runs} of about {found.expected} runs"]
             parts += [f"{found.ended} of {len(found.cells)} cells"]
             parts += [f"{found.diverged} diverged"] if found.diverged else []
             parts += [f"{len(store.failed())} units failed"] if store.failed() else []
-            at_once = max(workers or len(units), 1)
-            parts += [f"{duration(left / at_once)} left"] if left else []
-            done = found.runs + sum(u.runs * u.progress.share for u in known if u.progress)
-            advance(min(done / max(found.expected, 1), LAST), ", ".join(parts))
+            left = _seconds_left(found, under_way, known, max(workers or len(units), 1))
+            parts += [f"{duration(left)} left"] if left else []
+            done = (found.runs + under_way) / max(found.expected, 1)
+            advance(min(done, LAST), ", ".join(parts))
             if known:
                 longest = longest or task("longest at work", 1.0)
             if longest is not None:
                 longest(*_longest(known))
 
         yield watch
+
+
+def _seconds_left(
+    found: Standing, under_way: float, known: Sequence[UnitAtWork], at_once: int
+) -> float | None:
+    """Of the whole sweep, with so many units at once: no less than of its longest unit."""
+    longest = known[0].seconds_left if known else None
+    if found.seconds_left is None:
+        return None
+    waiting = max(found.expected - found.runs, 1)
+    shared = found.seconds_left * max(1 - under_way / waiting, 0.0) / at_once
+    return max(shared, longest or 0.0)
 
 
 def _longest(known: Sequence[UnitAtWork]) -> tuple[float, str]:

@@ -16,6 +16,7 @@ from empirical.sweep.at_work import stored_at_work, units_at_work
 from empirical.sweep.contents import read_contents
 from empirical.sweep.folder import SweepFolder
 from empirical.sweep.plan_record import Plan
+from empirical.sweep.planning import planner
 from empirical.sweep.recovery import open_sweep
 from empirical.sweep.result_files import keys_of
 from empirical.sweep.unit_progress import progress_writer, read_progress
@@ -47,10 +48,12 @@ class Clock:
         return self.now
 
 
-def written(path: Path, *, at: int, first: int = 0, seconds: float = 4.0) -> None:
+def written(
+    path: Path, *, at: int, first: int = 0, seconds: float = 4.0, unit: WorkUnit = UNIT
+) -> None:
     """As a worker that has made the steps from `first` to `at` in some seconds leaves it."""
     clock = Clock()
-    note = progress_writer(path, UNIT, clock=clock)
+    note = progress_writer(path, unit, clock=clock)
     note(first)
     clock.now += seconds
     note(at)
@@ -162,6 +165,40 @@ def test_one_long_unit_is_shown_as_it_goes(tmp_path: Path, monkeypatch: pytest.M
     assert "2 runs together, step 240 of 1000 (24%), 1.92k tokens/s, 13 s left" in lines[1]
     assert "step 480 of 1000 (48%)" in lines[2]
     assert len(lines) == 3
+
+
+def test_the_time_left_knows_of_the_run_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rung: closed form: 1000 steps planned at 10 ms; half of them are made, fast or slowly."""
+    monkeypatch.setattr(sweep_watch, "SECONDS_BETWEEN_COUNTS", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    planned = planned_sweep(
+        replicas=1,
+        batch_sizes=[4],
+        seeds=1,
+        budget={"steps": 1000},
+        optimizers=[{"name": "sgd"}],
+        learning_rates={"grid": {"from": 0.01, "to": 0.01, "per_octave": 1}},
+    )
+    (unit,) = planner(planned)({}).units
+    said = StringIO()
+    with (
+        open_sweep(tmp_path) as (store, _),
+        sweep_watch.watching(Console(file=said, width=200), planned) as watch,
+    ):
+        watch(store, (unit,))
+        for seconds in (4.0, 60.0):
+            path = store.folder.progress(keys_of(unit)[0])
+            written(path, at=500, seconds=seconds, unit=unit)
+            watch(store, (unit,))
+    lines = [line for line in said.getvalue().splitlines() if line.startswith("1 cells: ")]
+    # 10 s and two evaluations of 0.1 s; half of it; and what the unit itself says
+    assert [line.partition("cells, ")[2].partition(" left")[0] for line in lines] == [
+        "10 s",
+        "5 s",
+        "60 s",
+    ]
 
 
 def test_the_unit_that_takes_longest_comes_first(tmp_path: Path) -> None:
