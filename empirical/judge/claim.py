@@ -72,10 +72,18 @@ def pooled_spread(cells: Sequence[Sequence[float]]) -> Spread:
     return Spread(sqrt(squares / freedom), freedom)
 
 
+def mean_over_seeds(values: Sequence[float], spread: Spread) -> Interval:
+    """Mean of `values` [seeds], such as differences within a seed, by Student's t."""
+    return _interval(float(np.mean(values)), spread.of_mean(len(values)), spread)
+
+
 def difference(first: Sequence[float], second: Sequence[float], spread: Spread) -> Interval:
-    """Mean of `first` less mean of `second` [seeds each], by Student's t with the pooled spread."""
-    value = float(np.mean(first) - np.mean(second))
+    """Mean of `first` less mean of `second` [seeds each], none of them paired, by Student's t."""
     error = float(np.hypot(spread.of_mean(len(first)), spread.of_mean(len(second))))
+    return _interval(float(np.mean(first) - np.mean(second)), error, spread)
+
+
+def _interval(value: float, error: float, spread: Spread) -> Interval:
     reach = float(stdtrit(spread.degrees_of_freedom, 1 - TAIL)) * error
     return Interval(value, value - reach, value + reach)
 

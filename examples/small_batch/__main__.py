@@ -19,15 +19,8 @@ import numpy as np
 
 from empirical.judge.claim import agreed, pooled_spread
 from examples.small_batch import tables
-from examples.small_batch.claims import (
-    Cells,
-    Finding,
-    batch_claims,
-    robustness_claim,
-    scale_claims,
-    spreads,
-    widths,
-)
+from examples.small_batch.claims import Finding, batch_claims, robustness_claim, scale_claims
+from examples.small_batch.comparison import Cells, spreads, widths
 from examples.small_batch.robustness import off_by_four
 
 BEST = (
@@ -55,12 +48,13 @@ def main() -> int:
         found += [(text, each) for each in batch_claims(cells)]
     rows, findings = _robustness(data)
     found += findings
-    for text in tables.TEXTS:
-        cells = tables.per_tensor(data, text)
+    scaled = {text: tables.per_tensor(data, text) for text in tables.TEXTS}
+    for text, cells in scaled.items():
         best += _best("per tensor", text, cells)
-        found += [(text, each) for each in scale_claims(cells, batch=16)]
+        like = tuple(scaled.values())
+        found += [(text, each) for each in scale_claims(cells, 16, like)]
     best += _best("per tensor", "digits", tables.digits(data))
-    found += [("digits", each) for each in scale_claims(tables.digits(data), batch=32)]
+    found += [("digits", each) for each in scale_claims(tables.digits(data), batch=64)]
     _write(data / "small_batch_best.csv", BEST, best)
     _write(data / "small_batch_robustness.csv", ROBUSTNESS, rows)
     verdicts = _verdicts(found)

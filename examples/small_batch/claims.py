@@ -1,4 +1,4 @@
-"""The claims, each as an inequality; written before the first run and not changed after it.
+"""The claims, each as an inequality; written before the first run, limits not changed after it.
 
 Sources: "marek" arXiv 2507.07101 (small batches), "sai" arXiv 2412.11768 (SGD-SaI), "own" this
 project's. L(optimizer, B) is the held-out loss [nats per token] at the best learning rate, at equal
@@ -14,27 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from functools import partial
 
 import numpy as np
 
-from empirical.judge.claim import (
-    Interval,
-    Spread,
-    Verdict,
-    both,
-    difference,
-    pooled_spread,
-)
-from examples.small_batch.cells import Cell, width
+from empirical.judge.claim import Interval, Spread, Verdict, both, difference
+from examples.small_batch.cells import Cell
+from examples.small_batch.comparison import RISE, Cells, gap, less, rate_exponent, wider
 
 MARGIN = 0.02
 STABLE = 0.05
 SGD_GAP = 0.15
-RISE = 0.1
 SQUARE_ROOT = 0.5
-
-Cells = Mapping[tuple[str, int], Cell]
 
 
 @dataclass(frozen=True)
@@ -48,28 +39,14 @@ class Finding:
     verdict: Verdict
 
 
-def spreads(cells: Cells) -> dict[str, Spread]:
-    """The spread of the best loss between seeds, by optimizer, pooled over its batch sizes."""
-    names = dict.fromkeys(name for name, _ in cells)
-    return {
-        name: pooled_spread([cell.losses for (own, _), cell in cells.items() if own == name])
-        for name in names
-    }
-
-
-def gap(cells: Cells, first: tuple[str, int], second: tuple[str, int]) -> Interval:
-    """L(first) - L(second); the larger spread of the two optimizers stands for both."""
-    every = spreads(cells)
-    spread = max(every[first[0]], every[second[0]], key=lambda each: each.standard_deviation)
-    return difference(cells[first].losses, cells[second].losses, spread)
-
-
 def batch_claims(cells: Cells) -> list[Finding]:
     """Loss at the best learning rate against the batch size, and accumulation."""
     found = []
-    sizes = sorted({batch for _, batch in cells})
     for name in ("Adam, half-life", "Adafactor", "Muon"):
-        larger = min(sizes[1:], key=lambda batch: float(np.mean(cells[name, batch].losses)))
+        every = {batch: cell for (own, batch), cell in cells.items() if own == name}
+        if 1 not in every:  # not trained
+            continue
+        larger = min(sorted(every)[1:], key=partial(_level, every))
         loss = gap(cells, (name, 1), (name, larger))
         found.append(
             Finding(
@@ -91,7 +68,7 @@ def batch_claims(cells: Cells) -> list[Finding]:
         )
     )
     small, middle = (gap(cells, ("SGD", b), ("Adam, half-life", b)) for b in (1, 16))
-    grows = _less(middle, small)
+    grows = less(middle, small)
     found.append(
         Finding(
             "plain SGD is competitive with Adam at one sequence, and the less the larger the batch",
@@ -122,6 +99,8 @@ def batch_claims(cells: Cells) -> list[Finding]:
         )
     )
     for name in ("SGD", "momentum SGD", "Adam, half-life", "Adafactor", "Muon"):
+        if (name, 4) not in cells or (name, 64) not in cells:
+            continue
         loss = gap(cells, (name, 64), (name, 4))
         found.append(
             Finding(
@@ -135,18 +114,8 @@ def batch_claims(cells: Cells) -> list[Finding]:
     return found
 
 
-def rate_exponent(cells: Cells, name: str, sizes: Sequence[int]) -> Interval:
-    """Slope of ln eta* over ln B by weighted least squares; errors grow with the misfit."""
-    points = [(log(b), cells[name, b].optimum.ln_eta) for b in sizes]
-    known = [(x, y.value, y.standard_error) for x, y in points if y is not None]
-    x, y, error = (np.array(each) for each in zip(*known, strict=True))
-    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
-    inverse = np.linalg.inv(design.T @ design)
-    fitted = inverse @ design.T @ (y / error)
-    misfit = float(np.sum((y / error - design @ fitted) ** 2)) / max(1, len(x) - 2)
-    reach = 1.96 * sqrt(inverse[1, 1] * max(1.0, misfit))
-    slope = float(fitted[1])
-    return Interval(slope, slope - reach, slope + reach)
+def _level(cells: Mapping[int, Cell], batch: int) -> float:
+    return float(np.mean(cells[batch].losses))
 
 
 def robustness_claim(small: Sequence[float], large: Sequence[float], spread: Spread) -> Finding:
@@ -161,13 +130,16 @@ def robustness_claim(small: Sequence[float], large: Sequence[float], spread: Spr
     )
 
 
-def scale_claims(cells: Cells, batch: int) -> list[Finding]:
-    """SGD-SaI against AdamW, momentum SGD and the square root of the number of entries."""
+def scale_claims(cells: Cells, batch: int, like: Sequence[Cells] = ()) -> list[Finding]:
+    """SGD-SaI against AdamW, momentum SGD and the square root of the number of entries.
+
+    like: tables of the same runs on all texts, this one among them, over which spreads are pooled.
+    """
     sai = ("SGD-SaI", batch)
-    adam = gap(cells, sai, ("AdamW", batch))
-    momentum = gap(cells, ("momentum SGD", batch), sai)
-    root = gap(cells, ("√numel-SGD", batch), sai)
-    wider = [_wider(cells, sai, (name, batch)) for name in ("AdamW", "momentum SGD")]
+    adam = gap(cells, sai, ("AdamW", batch), like)
+    momentum = gap(cells, ("momentum SGD", batch), sai, like)
+    root = gap(cells, ("√numel-SGD", batch), sai, like)
+    widths = [wider(cells, sai, (name, batch), like) for name in ("AdamW", "momentum SGD")]
     return [
         Finding(
             "SGD-SaI matches AdamW",
@@ -194,25 +166,7 @@ def scale_claims(cells: Cells, batch: int) -> list[Finding]:
             "SGD-SaI is less sensitive to the learning rate than AdamW and momentum SGD",
             "sai",
             f"octaves within {RISE:g} nats of the best: SGD-SaI's less the other's > 0",
-            tuple(wider),
-            both(*(each.above(0.0) for each in wider)),
+            tuple(widths),
+            both(*(each.above(0.0) for each in widths)),
         ),
     ]
-
-
-def widths(cell: Cell) -> tuple[float, ...]:
-    """Octaves within RISE of the best, one per seed."""
-    seeds = sorted({seed for by_seed in cell.runs.values() for seed in by_seed})
-    return tuple(width(cell, seed, RISE) for seed in seeds)
-
-
-def _wider(cells: Cells, first: tuple[str, int], second: tuple[str, int]) -> Interval:
-    spread = pooled_spread([widths(cell) for cell in cells.values()])
-    return difference(widths(cells[first]), widths(cells[second]), spread)
-
-
-def _less(first: Interval, second: Interval) -> Interval:
-    """first - second of independent intervals."""
-    value = first.value - second.value
-    reach = sqrt((first.high - first.value) ** 2 + (second.high - second.value) ** 2)
-    return Interval(value, value - reach, value + reach)

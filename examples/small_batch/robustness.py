@@ -41,7 +41,9 @@ def off_the_optimum(path: Path, best_rate: float, half_life_tokens: float) -> tu
     best_rate: learning rate at the optimum. half_life_tokens: of beta2, at the optimum.
     """
     table = read_run_table(path)
-    tokens = table.runs[0].batch_size * float(table.runs[0].extra("seq_len") or 64)
+    first = table.runs[0]
+    assert first.tokens and first.steps  # columns of every exported sweep
+    tokens = first.tokens / first.steps
     start = {run.seed: float(run.extra("start_loss")) for run in table.runs}
     grouped: dict[tuple[str, float], list[Run]] = {}
     for run in table.runs:

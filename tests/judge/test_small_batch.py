@@ -22,7 +22,8 @@ from empirical.judge.claim import (
     pooled_spread,
 )
 from examples.small_batch.cells import Cell, cells_of, width
-from examples.small_batch.claims import batch_claims, rate_exponent, scale_claims
+from examples.small_batch.claims import batch_claims, scale_claims
+from examples.small_batch.comparison import rate_exponent
 from examples.small_batch.robustness import off_by_four, off_the_optimum
 
 ROOT = Path(__file__).parents[2]
@@ -195,16 +196,16 @@ def test_rises_off_the_optimum(tmp_path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["group", "batch_size", "batch_unit", "seq_len", "lr", "seed", "beta1", "beta2",
+            ["group", "batch_size", "batch_unit", "tokens", "steps", "lr", "seed", "beta1", "beta2",
              "loss", "start_loss", "diverged"]
         )  # fmt: skip
         for setting, rate, first, second, loss in rows:
             for seed in (0, 1):
                 lost = setting == "beta2" and second == 4.0 and seed == 1
                 writer.writerow(
-                    [f"adam {setting} {rate} {first} {second}", 1, "seq", 64, 0.001 * rate, seed,
-                     0.9 ** (1 / first), 0.5 ** (64 / (13838 * second)), "" if lost else loss,
-                     5.5, lost]
+                    [f"adam {setting} {rate} {first} {second}", 1, "seq", 6400, 100,
+                     0.001 * rate, seed, 0.9 ** (1 / first), 0.5 ** (64 / (13838 * second)), 
+                     "" if lost else loss, 5.5, lost]
                 )  # fmt: skip
     found = off_the_optimum(path, 0.001, 13838)
     assert len(found) == 3 * 4

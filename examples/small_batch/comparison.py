@@ -1,0 +1,92 @@
+"""Cells set against each other, with intervals: losses, widths, exponents of the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log, sqrt
+
+import numpy as np
+
+from empirical.judge.claim import (
+    Interval,
+    Spread,
+    difference,
+    mean_over_seeds,
+    pooled_spread,
+)
+from examples.small_batch.cells import Cell, width
+
+RISE = 0.1
+"""Nats above the lowest loss, within which a learning rate counts as good."""
+
+Key = tuple[str, int]
+Cells = Mapping[Key, Cell]
+"""Cells by optimizer and batch size."""
+
+
+def spreads(cells: Cells) -> dict[str, Spread]:
+    """The spread of the best loss between seeds, by optimizer, pooled over its batch sizes."""
+    names = dict.fromkeys(name for name, _ in cells)
+    return {
+        name: pooled_spread([cell.losses for (own, _), cell in cells.items() if own == name])
+        for name in names
+    }
+
+
+def gap(cells: Cells, first: Key, second: Key, like: Sequence[Cells] = ()) -> Interval:
+    """L(first) - L(second).
+
+    At one batch size runs of one seed saw the same batches: differences are taken within seeds,
+    and their spread is pooled over the batch sizes at which both optimizers were trained, or over
+    the tables `like`. Else the larger spread of the two stands for both.
+    """
+    if first[1] == second[1]:
+        pairs = [_paired(one, first[0], second[0]) for one in like or (cells,)]
+        spread = pooled_spread([values for found in pairs for values in found.values()])
+        return mean_over_seeds(_paired(cells, first[0], second[0])[first[1]], spread)
+    every = spreads(cells)
+    spread = max(every[first[0]], every[second[0]], key=lambda each: each.standard_deviation)
+    return difference(cells[first].losses, cells[second].losses, spread)
+
+
+def _paired(cells: Cells, first: str, second: str) -> dict[int, tuple[float, ...]]:
+    """Differences within seeds by batch size, where both have the same number of seeds."""
+    found = {}
+    for (name, batch), cell in cells.items():
+        other = cells.get((second, batch))
+        if name == first and other is not None and len(cell.losses) == len(other.losses):
+            found[batch] = tuple(a - b for a, b in zip(cell.losses, other.losses, strict=True))
+    return found
+
+
+def rate_exponent(cells: Cells, name: str, sizes: Sequence[int]) -> Interval:
+    """Slope of ln eta* over ln B by weighted least squares; errors grow with the misfit."""
+    points = [(log(b), cells[name, b].optimum.ln_eta) for b in sizes]
+    known = [(x, y.value, y.standard_error) for x, y in points if y is not None]
+    x, y, error = (np.array(each) for each in zip(*known, strict=True))
+    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
+    inverse = np.linalg.inv(design.T @ design)
+    fitted = inverse @ design.T @ (y / error)
+    misfit = float(np.sum((y / error - design @ fitted) ** 2)) / max(1, len(x) - 2)
+    reach = 1.96 * sqrt(inverse[1, 1] * max(1.0, misfit))
+    slope = float(fitted[1])
+    return Interval(slope, slope - reach, slope + reach)
+
+
+def wider(cells: Cells, first: Key, second: Key, like: Sequence[Cells]) -> Interval:
+    tables = like or (cells,)
+    spread = pooled_spread([widths(cell) for table in tables for cell in table.values()])
+    return difference(widths(cells[first]), widths(cells[second]), spread)
+
+
+def less(first: Interval, second: Interval) -> Interval:
+    """first - second of independent intervals."""
+    value = first.value - second.value
+    reach = sqrt((first.high - first.value) ** 2 + (second.high - second.value) ** 2)
+    return Interval(value, value - reach, value + reach)
+
+
+def widths(cell: Cell) -> tuple[float, ...]:
+    """Octaves within RISE of the best, one per seed."""
+    seeds = sorted({seed for by_seed in cell.runs.values() for seed in by_seed})
+    return tuple(width(cell, seed, RISE) for seed in seeds)
