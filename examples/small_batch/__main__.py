@@ -20,12 +20,12 @@ import numpy as np
 from empirical.judge.claim import agreed, pooled_spread
 from examples.small_batch import tables
 from examples.small_batch.claims import Finding, batch_claims, robustness_claim, scale_claims
-from examples.small_batch.comparison import Cells, spreads, widths
+from examples.small_batch.comparison import Cells, best_loss, widths
 from examples.small_batch.robustness import off_by_four
 
 BEST = (
     "study", "text", "optimizer", "batch_size", "lr", "lr_low", "lr_high", "status", "loss",
-    "loss_se", "octaves_within_0.1", "runs",
+    "loss_low", "loss_high", "octaves_within_0.1", "runs",
 )  # fmt: skip
 ROBUSTNESS = ("text", "batch_size", "setting", "factor", "rise", "rise_se", "diverged")
 VERDICTS = (
@@ -42,19 +42,21 @@ def main() -> int:
     data = parser.parse_args().data
     best: list[Row] = []
     found: list[tuple[str, Finding]] = []
-    for text in tables.TEXTS:
-        cells = tables.against_batch(data, text)
-        best += _best("batch size", text, cells)
-        found += [(text, each) for each in batch_claims(cells)]
+    batches = {text: tables.against_batch(data, text) for text in tables.TEXTS}
+    for text, cells in batches.items():
+        like = tuple(batches.values())
+        best += _best("batch size", text, cells, like)
+        found += [(text, each) for each in batch_claims(cells, like)]
     rows, findings = _robustness(data)
     found += findings
     scaled = {text: tables.per_tensor(data, text) for text in tables.TEXTS}
     for text, cells in scaled.items():
-        best += _best("per tensor", text, cells)
         like = tuple(scaled.values())
+        best += _best("per tensor", text, cells, like)
         found += [(text, each) for each in scale_claims(cells, 16, like)]
-    best += _best("per tensor", "digits", tables.digits(data))
-    found += [("digits", each) for each in scale_claims(tables.digits(data), batch=64)]
+    digits = tables.digits(data)
+    best += _best("per tensor", "digits", digits, (digits,))
+    found += [("digits", each) for each in scale_claims(digits, batch=64)]
     _write(data / "small_batch_best.csv", BEST, best)
     _write(data / "small_batch_robustness.csv", ROBUSTNESS, rows)
     verdicts = _verdicts(found)
@@ -64,16 +66,15 @@ def main() -> int:
     return 0
 
 
-def _best(study: str, text: str, cells: Cells) -> list[Row]:
-    every = spreads(cells)
+def _best(study: str, text: str, cells: Cells, like: Sequence[Cells]) -> list[Row]:
     rows: list[Row] = []
     for (name, batch), cell in cells.items():
         optimum = cell.optimum
         rate = optimum.learning_rate or optimum.best_tried
-        error = every[name].of_mean(len(cell.losses))
+        loss = best_loss(cells, (name, batch), like)
         rows.append(
             (study, text, name, batch, _digits(rate or 0.0), *map(_digits, optimum.interval),
-             optimum.status.value, f"{np.mean(cell.losses):.4f}", f"{error:.4f}",
+             optimum.status.value, *(f"{x:.4f}" for x in (loss.value, loss.low, loss.high)),
              f"{np.mean(widths(cell)):.2f}", optimum.runs)
         )  # fmt: skip
     return rows

@@ -39,15 +39,15 @@ class Finding:
     verdict: Verdict
 
 
-def batch_claims(cells: Cells) -> list[Finding]:
-    """Loss at the best learning rate against the batch size, and accumulation."""
+def batch_claims(cells: Cells, like: Sequence[Cells] = ()) -> list[Finding]:
+    """Loss at the best learning rate against the batch size, and accumulation; `like` as in gap."""
     found = []
     for name in ("Adam, half-life", "Adafactor", "Muon"):
         every = {batch: cell for (own, batch), cell in cells.items() if own == name}
         if 1 not in every:  # not trained
             continue
         larger = min(sorted(every)[1:], key=partial(_level, every))
-        loss = gap(cells, (name, 1), (name, larger))
+        loss = gap(cells, (name, 1), (name, larger), like)
         found.append(
             Finding(
                 f"{name} trains as well with one sequence as with any batch",
@@ -57,7 +57,7 @@ def batch_claims(cells: Cells) -> list[Finding]:
                 loss.below(STABLE),
             )
         )
-    fixed = gap(cells, ("Adam, fixed", 1), ("Adam, half-life", 1))
+    fixed = gap(cells, ("Adam, fixed", 1), ("Adam, half-life", 1), like)
     found.append(
         Finding(
             "at one sequence a fixed beta2 of 0.95 is worse than a fixed half-life",
@@ -67,7 +67,7 @@ def batch_claims(cells: Cells) -> list[Finding]:
             fixed.above(0.0),
         )
     )
-    small, middle = (gap(cells, ("SGD", b), ("Adam, half-life", b)) for b in (1, 16))
+    small, middle = (gap(cells, ("SGD", b), ("Adam, half-life", b), like) for b in (1, 16))
     grows = less(middle, small)
     found.append(
         Finding(
@@ -78,7 +78,7 @@ def batch_claims(cells: Cells) -> list[Finding]:
             both(small.below(SGD_GAP), grows.above(0.0)),
         )
     )
-    momentum = gap(cells, ("SGD", 1), ("momentum SGD", 1))
+    momentum = gap(cells, ("SGD", 1), ("momentum SGD", 1), like)
     found.append(
         Finding(
             "momentum is not needed at one sequence",
@@ -101,7 +101,7 @@ def batch_claims(cells: Cells) -> list[Finding]:
     for name in ("SGD", "momentum SGD", "Adam, half-life", "Adafactor", "Muon"):
         if (name, 4) not in cells or (name, 64) not in cells:
             continue
-        loss = gap(cells, (name, 64), (name, 4))
+        loss = gap(cells, (name, 64), (name, 4), like)
         found.append(
             Finding(
                 f"{name}: accumulating 16 micro-batches of 4 is worse than updating after each",

@@ -19,42 +19,61 @@ from examples.small_batch.cells import Cell, width
 RISE = 0.1
 """Nats above the lowest loss, within which a learning rate counts as good."""
 
+FEWEST_POOLED = 16
+"""Batch sizes up to this one are pooled for every spread."""
+
 Key = tuple[str, int]
 Cells = Mapping[Key, Cell]
 """Cells by optimizer and batch size."""
 
 
-def spreads(cells: Cells) -> dict[str, Spread]:
-    """The spread of the best loss between seeds, by optimizer, pooled over its batch sizes."""
-    names = dict.fromkeys(name for name, _ in cells)
-    return {
-        name: pooled_spread([cell.losses for (own, _), cell in cells.items() if own == name])
-        for name in names
-    }
+def spread_of(name: str, upto: int, like: Sequence[Cells]) -> Spread:
+    """The spread of an optimizer's best loss between seeds, pooled over batches and tables.
+
+    The spread grows with the batch, as steps become fewer: batch sizes up to the one in question
+    are pooled, at least up to FEWEST_POOLED. like: the tables of all texts.
+    """
+    return pooled_spread(
+        [
+            cell.losses
+            for cells in like
+            for (own, batch), cell in cells.items()
+            if own == name and batch <= max(FEWEST_POOLED, upto)
+        ]
+    )
+
+
+def best_loss(cells: Cells, key: Key, like: Sequence[Cells]) -> Interval:
+    """L of one cell."""
+    return mean_over_seeds(cells[key].losses, spread_of(*key, like))
 
 
 def gap(cells: Cells, first: Key, second: Key, like: Sequence[Cells] = ()) -> Interval:
-    """L(first) - L(second).
+    """L(first) - L(second); spreads are pooled over `like`, over the same table without it.
 
     At one batch size runs of one seed saw the same batches: differences are taken within seeds,
-    and their spread is pooled over the batch sizes at which both optimizers were trained, or over
-    the tables `like`. Else the larger spread of the two stands for both.
+    and it is their spread that is pooled. Else the larger spread of the two stands for both.
     """
+    like, upto = like or (cells,), max(first[1], second[1])
     if first[1] == second[1]:
-        pairs = [_paired(one, first[0], second[0]) for one in like or (cells,)]
+        pairs = [_paired(one, first[0], second[0], upto) for one in like]
         spread = pooled_spread([values for found in pairs for values in found.values()])
-        return mean_over_seeds(_paired(cells, first[0], second[0])[first[1]], spread)
-    every = spreads(cells)
-    spread = max(every[first[0]], every[second[0]], key=lambda each: each.standard_deviation)
+        return mean_over_seeds(_paired(cells, first[0], second[0], upto)[upto], spread)
+    spread = max(
+        (spread_of(name, upto, like) for name in (first[0], second[0])),
+        key=lambda each: each.standard_deviation,
+    )
     return difference(cells[first].losses, cells[second].losses, spread)
 
 
-def _paired(cells: Cells, first: str, second: str) -> dict[int, tuple[float, ...]]:
+def _paired(cells: Cells, first: str, second: str, upto: int) -> dict[int, tuple[float, ...]]:
     """Differences within seeds by batch size, where both have the same number of seeds."""
     found = {}
     for (name, batch), cell in cells.items():
         other = cells.get((second, batch))
-        if name == first and other is not None and len(cell.losses) == len(other.losses):
+        if name != first or other is None or batch > max(FEWEST_POOLED, upto):
+            continue
+        if len(cell.losses) == len(other.losses):
             found[batch] = tuple(a - b for a, b in zip(cell.losses, other.losses, strict=True))
     return found
 
