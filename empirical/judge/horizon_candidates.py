@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from empirical.judge.horizon_cells import HorizonCell
 from scaling_theory.branch_point import BranchPoint, Promise
-from scaling_theory.run_law import run_momentum_factor, run_shape
+from scaling_theory.run_law import run_shape
 
 Array = NDArray[np.float64]
 Kind = Literal["nothing", "factor", "depth"]
@@ -96,7 +96,7 @@ CANDIDATES: tuple[Candidate, ...] = (
         "momentum on the noise",
         "one factor times D/(Q + ρN), as one step sees it",
         "factor",
-        _shape(lambda c: run_shape(c.descent, c.signal, c.noise * _rho(c), 1.0)),
+        _shape(lambda c: run_shape(c.descent, c.signal, c.noise * c.momentum_factor, 1.0)),
     ),
     Candidate(
         "one-step shape, capped",
@@ -131,7 +131,3 @@ CANDIDATES: tuple[Candidate, ...] = (
         spectral=True,
     ),
 )
-
-
-def _rho(cell: HorizonCell) -> float:
-    return run_momentum_factor(cell.beta1, cell.multiples)

@@ -63,8 +63,12 @@ class HorizonCell:
     @property
     def run_shape(self) -> float:
         """D / (rho_S Q + N): a run's learning rate up to one number (`scaling_theory.run_law`)."""
-        factor = run_momentum_factor(self.beta1, self.multiples)
-        return run_shape(self.descent, self.signal, self.noise, factor)
+        return run_shape(self.descent, self.signal, self.noise, self.momentum_factor)
+
+    @property
+    def momentum_factor(self) -> float:
+        """rho_S: 1 without momentum."""
+        return run_momentum_factor(self.beta1, self.multiples)
 
     @property
     def label(self) -> str:
@@ -92,7 +96,7 @@ def horizon_cells(
 ) -> Cells:
     """The cells of one start. surface: measured there. multiples: of the schedule, for S steps.
 
-    Raises InputError where the statistics give no optimum of one step at a cell.
+    Cells where the statistics give no optimum are among the others: nothing can be predicted.
     """
     found: list[HorizonCell] = []
     others: list[str] = []
@@ -121,6 +125,15 @@ def horizon_cells(
         )
         if each.optimum.ln_eta is None:
             others.append(f"{cell.label}: {each.optimum.describe()}")
+        elif not _has_optimum(cell):
+            # at initialisation a network may curve downwards along its own update
+            others.append(f"{cell.label}: no optimum of one step, the curvature is not positive")
         else:
             found.append(cell)
     return Cells(tuple(found), tuple(others))
+
+
+def _has_optimum(cell: HorizonCell) -> bool:
+    """Whether descent and curvature are positive with and without momentum."""
+    bends = [factor * cell.signal + cell.noise for factor in (1.0, cell.momentum_factor)]
+    return cell.descent > 0 and min(bends) > 0

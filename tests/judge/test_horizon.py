@@ -159,6 +159,25 @@ def test_cells_of_a_table(tmp_path: Path) -> None:
     assert candidates_for((cell,)) == CANDIDATES
 
 
+def test_a_start_that_curves_downwards_predicts_nothing(tmp_path: Path) -> None:
+    """Edge: negative curvature, as at initialisation: the cell is named among the others."""
+    at = surface()
+    downwards = replace(at.signal, value=-np.abs(at.signal.value) * 1e6)
+    table = tmp_path / "runs.csv"
+    rows = [
+        f"softsignsgd,g,4,sequences,64,8,{rate},{at.epsilons[2]},"
+        f"{2 + 0.02 * (k - 2) ** 2 + 0.001 * seed + 1e-4 * (-1) ** (k + seed)},{seed}"
+        for k, rate in enumerate((0.01, 0.02, 0.04, 0.08, 0.16))
+        for seed in (0, 1)
+    ]
+    heading = "optimizer,group,batch_size,batch_unit,seq_len,steps,lr,eps,loss,seed"
+    table.write_text("\n".join([heading, *rows]) + "\n")
+    runs = read_run_table(table)
+    found = horizon_cells("start", runs, replace(at, signal=downwards), lambda s: np.ones(s))
+    assert not found.identified
+    assert "curvature is not positive" in found.others[0]
+
+
 def test_spectra_outlive_the_process(tmp_path: Path) -> None:
     """Round trip to eight digits; an infinite epsilon too."""
     points = [point_at(4, 0.5), point_at(16, 30.0)]
