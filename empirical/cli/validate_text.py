@@ -79,7 +79,8 @@ def _brief(verdict: Verdict) -> str:
         return ""
     number, regret = verdict["number"], verdict["regret_nats"]
     words = "" if number is None else f" {_number(number).partition(';')[0]}"
-    cost = "" if regret is None else f", {1000 * regret['mean']:.2g} mnat"
+    known = regret is not None and regret["mean"] is not None
+    cost = f", {_milli(regret['mean'])} mnat" if known else ""
     return f"**{verdict['verdict']}**{words}{cost}"
 
 
@@ -173,8 +174,13 @@ def _regret(verdict: Verdict) -> str:
     regret = verdict["regret_nats"]
     if regret is None or regret["mean"] is None:
         return "-"
-    low, high = ("?" if end is None else f"{1000 * end:.2g}" for end in regret["interval95"])
-    return f"{1000 * regret['mean']:.2g} ({low} to {high})"
+    low, high = ("?" if end is None else _milli(end) for end in regret["interval95"])
+    return f"{_milli(regret['mean'])} ({low} to {high})"
+
+
+def _milli(nats: float) -> str:
+    """Thousandths, two digits, never with a power of ten where they are many."""
+    return f"{1000 * nats:.2g}" if abs(nats) < 0.0995 else f"{1000 * nats:.0f}"
 
 
 def _fits(verdicts: Sequence[Verdict]) -> list[str]:

@@ -54,13 +54,13 @@ RUNS = Look(BLACK, "o", "", "best of whole runs, 95 % interval")
 LOOKS: dict[str, Look] = {
     CORRELATED.name: Look(BLUE, "", "-", ""),
     INDEPENDENT.name: Look(VERMILLION, "", "--", ""),
-    "run law": Look(SKY, "", "-", ""),
-    "law file": Look(PURPLE, "", "-", ""),
+    "run law": Look(PURPLE, "s", "-", ""),
+    "law file": Look(SKY, "D", "-", ""),
     "square root rule": Look(GREEN, "", "-.", ""),
     "linear rule": Look(ORANGE, "", ":", ""),
     "keep": Look(GREY, "", ":", ""),
 }
-FURTHER = (Look(PURPLE, "", "-.", ""), Look(SKY, "", "--", ""))
+FURTHER = (Look(SKY, "v", "--", ""), Look(PURPLE, "D", "-.", ""))
 """For predictions that have no look of their own yet."""
 
 
@@ -123,7 +123,15 @@ def _panel(axes: Axes, each: Slice, curves: Sequence[Curve]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(_apart([cell.batch for cell in each.cells])))
     for curve in curves:
         look = _look(curve.prediction)
-        axes.plot(curve.batches, curve.rates, look.line, color=look.colour, linewidth=1.6, zorder=2)
+        axes.plot(
+            curve.batches,
+            curve.rates,
+            f"{look.marker}{look.line}",
+            color=look.colour,
+            linewidth=1.6,
+            markersize=3.5,
+            zorder=2,
+        )
     points = [_point(cell) for cell in each.measured]
     draw_points(axes, points, RUNS, 4.5)
     bounds = [_bound(axes, cell) for cell in each.cells if not cell.identified]
