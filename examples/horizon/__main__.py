@@ -19,6 +19,7 @@ import argparse
 import sys
 
 from empirical.errors import UsageError
+from empirical.judge.horizon_league import judge_starts
 from examples.horizon.data import (
     DATA,
     PLACES,
@@ -27,7 +28,6 @@ from examples.horizon.data import (
     decaying_starts,
     sweep_of,
 )
-from examples.horizon.judging import judge_starts
 from examples.horizon.writing import league_text, write_cells
 
 

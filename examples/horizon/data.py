@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 from empirical.errors import UsageError
+from empirical.judge.horizon_league import Start
 from empirical.spectra_files import NAME
 from empirical.statistics_files import NUMBERS
 from empirical.sweep.configuration import SweepConfig
 from empirical.sweep.sweep_file import read_sweep
 from empirical.train.schedule import ScheduleConfig
-from examples.horizon.judging import Start
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "notebooks" / "data"

@@ -8,7 +8,7 @@ from math import exp
 from pathlib import Path
 
 from empirical.judge.horizon_cells import HorizonCell
-from examples.horizon.judging import League
+from empirical.judge.horizon_league import League
 
 COLUMNS = (
     "start", "optimizer", "epsilon_ratio", "batch_size", "steps", "lr", "lr_low", "lr_high",

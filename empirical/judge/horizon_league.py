@@ -1,4 +1,4 @@
-"""Starts of the experiment as cells, and the candidates' league."""
+"""Runs that branch from measured places: their cells, and the league of candidates."""
 
 from __future__ import annotations
 
