@@ -52,7 +52,7 @@ def shared_vectors() -> Plain:
         f"law of n_params and tokens, {form}": made_up_law(form, tuple(RUN)) for form in LAW_FORMS
     }
     laws["law of steps, power"] = made_up_law("power", ("steps",))
-    vectors = [*_on_surfaces(sources), *_on_laws(laws), *_of_rules()]
+    vectors = [*_on_surfaces(sources), *_on_runs(sources), *_on_laws(laws), *_of_rules()]
     sources |= {name: law_source(law) for name, law in laws.items()}
     return {"sources": sources, "vectors": [_answered(vector, sources) for vector in vectors]}
 
@@ -75,7 +75,21 @@ def _on_surfaces(sources: Plain) -> Iterator[Plain]:
     same["tuned"]["epsilon"] = 0.0012
     along = _at(100.0, 0.002, "one-step")
     for at in (same, along):
-        yield {"formula": names[0], "way": "carried", "source": "surface, fine", "at": at}
+        here = {"way": "carried", "source": "surface, fine", "at": at}
+        yield here | {"formula": names[0]}
+        yield here | {"formula": "run law", "at": at | {"covariates": {"steps": 9.0, "beta1": 0.9}}}
+
+
+def _on_runs(sources: Plain) -> Iterator[Plain]:
+    runs = (
+        {"steps": 3.0, "beta1": 0.9},
+        {"steps": 2000.0, "beta1": 0.95},
+        {"steps": 64.0, "beta1": 0.0},
+    )
+    for source, batch, run in product(sources, (3.0, 100.0), runs):
+        for epsilon in (0.0012, 0.05):
+            at = _at(batch, epsilon, "steps") | {"covariates": run}
+            yield {"formula": "run law", "way": "carried", "source": source, "at": at}
 
 
 def _on_laws(laws: dict[str, FittedLaw]) -> Iterator[Plain]:
@@ -88,8 +102,9 @@ def _on_laws(laws: dict[str, FittedLaw]) -> Iterator[Plain]:
 
 
 def _of_rules() -> Iterator[Plain]:
-    rules = [name for name, formula in FORMULAS.items() if formula.alone is None]
-    for formula, keep in product(rules, ("one-step", "tokens", "steps")):
+    for formula, keep in product(
+        ("keep", "square root", "linear"), ("one-step", "tokens", "steps")
+    ):
         yield {"formula": formula, "way": "carried", "source": "", "at": _at(100.0, 0.0, keep)}
 
 

@@ -151,13 +151,13 @@ def test_the_truth_is_the_demo_record(page: Page) -> None:
 
 def test_the_sliders_hold_what_was_measured(page: Page) -> None:
     """Closed form: measured batch sizes and epsilons are stops, and each text is its value."""
-    step, run = page.contents["scenes"]
+    step, begun, run = page.contents["scenes"]
     batches, epsilons = (slider["values"] for slider in step["sliders"])
     surface = saved().surface
     assert set(surface.batch_sizes.tolist()) <= set(batches)
     assert set(surface.epsilons[:-1].tolist()) <= set(epsilons)
     assert batches == sorted(set(batches)) and epsilons == sorted(set(epsilons))
-    for scene in (step, run):
+    for scene in (step, begun, run):
         for slider in (*scene["sliders"], *scene["tuned"]):
             assert len(slider["values"]) == len(slider["texts"]) == len(set(slider["texts"]))
     tokens = run["sliders"][1]
@@ -193,8 +193,8 @@ def test_statistics_beside_a_demo_are_used(shell: Shell, tmp_path: Path) -> None
     demo = str(tmp_path / "report.json")
     assert written(shell, tmp_path, "--demo", demo).contents["scenes"] == []
     write_statistics(tmp_path / "statistics", saved())
-    (scene,) = written(shell, tmp_path, "--demo", demo).contents["scenes"]
-    assert scene["name"] == "next-step"
+    scenes = written(shell, tmp_path, "--demo", demo).contents["scenes"]
+    assert [scene["name"] for scene in scenes] == ["next-step", "measured-run"]
 
 
 def test_runs_without_a_law_are_still_shown(shell: Shell, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from empirical.report.explorer.formulas import FORMULAS
+from empirical.report.explorer.measured_run import measured_run
 from empirical.report.explorer.scenes import Scene, next_step, whole_run
 from empirical.statistics_files import from_json
 from scaling_theory.laws.table import LAW_FORMS
-from scaling_theory.transfer.situation import Hold
+from scaling_theory.transfer.measured_rules import MEASURED_RULES
+from scaling_theory.transfer.situation import Hold, Recipe, Situation
 from tests.report.explorer_vectors import GRIDS, made_up_law, made_up_statistics
 
 
@@ -72,9 +74,38 @@ def test_a_scene_says_what_the_law_s_runs_had_in_common(hold: Hold) -> None:
 @pytest.mark.parametrize("name", GRIDS)
 def test_awkward_statistics_make_a_scene(name: str) -> None:
     """Closed form: one batch size, few epsilons, no minimum in a corner."""
-    scene = next_step(from_json(made_up_statistics(name)))
-    statuses = check(scene)
-    assert "ok" in statuses
-    assert set(statuses) <= {"ok", "no minimum"}
+    saved = from_json(made_up_statistics(name))
+    scene = next_step(saved)
+    for each in (scene, measured_run(saved)):
+        statuses = check(each)
+        assert "ok" in statuses
+        assert set(statuses) <= {"ok", "no minimum", "no claim"}
     # SGD's learning rate has another unit: it is no stop of this slider.
     assert all(stop.value < float("inf") for stop in scene.sliders[1].stops)
+
+
+def test_the_run_law_is_that_of_predict() -> None:
+    """Another route: the rule of `predict`, whose momentum has settled.
+
+    After S steps rho_S is above rho by less than 2 rho / (S (1 - beta1)), here 2e-5 of it, and the
+    ratio moves by no more than that.
+    """
+    saved = from_json(made_up_statistics("fine"))
+    rule = next(rule for rule in MEASURED_RULES if rule.name == "run law")
+    moved = Situation(
+        learning_rate=7e-4,
+        batch0=24.0,
+        batch=100.0,
+        hold="steps",
+        recipe=Recipe("adamw", beta1=0.9, epsilon=0.002),
+        wanted_epsilon=0.0012,
+        surface=saved.surface,
+    )
+    wanted = rule.apply(moved).factor
+    tuned = {"learning_rate": 7e-4, "batch_size": 24.0, "epsilon": 0.002}
+    at = {"batch_size": 100.0, "epsilon": 0.0012, "keep": "steps", "tuned": tuned}
+    carried = FORMULAS["run law"].carried
+    assert wanted is not None and carried is not None
+    run = {"covariates": {"steps": 1e6, "beta1": 0.9}}
+    found = carried(made_up_statistics("fine"), at | run)
+    assert found["learning_rate"] == pytest.approx(7e-4 * wanted.value, rel=2e-5)

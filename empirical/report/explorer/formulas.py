@@ -22,8 +22,16 @@ from typing import Any
 import numpy as np
 
 from empirical.statistics_files import from_json
+from scaling_theory.estimate import (
+    Estimate,
+    exact_estimate,
+    ratio_estimate,
+    scaled_estimate,
+    sum_estimate,
+)
 from scaling_theory.fitted_law import FittedLaw
-from scaling_theory.law import NoMinimum, NoOptimalStep
+from scaling_theory.law import NoMinimum, NoOptimalStep, optimal_step
+from scaling_theory.run_law import run_momentum_factor
 from scaling_theory.surface import Closure, SurfacePrediction, SurfaceStatistics, eta1_ratio
 from scaling_theory.transfer.run_rules import RUN_RULES
 from scaling_theory.transfer.situation import Situation
@@ -115,9 +123,39 @@ def _one_step_carried(source: Plain, at: Plain, closure: Closure) -> Answer:
         old = surface.eta1(tuned["batch_size"], float(tuned["epsilon"]), closure)
     except NoOptimalStep as failure:
         return _no_step(failure)
-    factor, error = eta1_ratio(new, old)
-    rate = tuned["learning_rate"] * factor.value
-    spread = tuned["learning_rate"] * factor.standard_error
+    return _moved(tuned["learning_rate"], eta1_ratio(new, old)[0], new, old)
+
+
+def _run_carried(source: Plain, at: Plain) -> Answer:
+    """The tuned learning rate along D / (rho_S Q + N), S steps with the momentum beta1."""
+    surface, tuned, run = surface_of(source), at["tuned"], at["covariates"]
+    factor = run_momentum_factor(run["beta1"], np.ones(int(run["steps"])))
+    places = [(end["batch_size"], float(end["epsilon"])) for end in (at, tuned)]
+    try:
+        ends = [surface.eta1(*place, "correlated") for place in places]
+        shapes = [_run_shape(surface, *place, factor) for place in places]
+    except NoOptimalStep as failure:
+        return _no_step(failure)
+    same = places[0] == places[1]
+    ratio = exact_estimate(1.0) if same else ratio_estimate(shapes[0], shapes[1])
+    # How far rival interpolations stray is known of the one-step curve, made of the same terms.
+    return _moved(tuned["learning_rate"], ratio, *ends)
+
+
+def _run_shape(
+    surface: SurfaceStatistics, batch_size: float, epsilon: float, factor: float
+) -> Estimate:
+    descent, signal, noise = surface.terms(batch_size, epsilon, "correlated")
+    bend = sum_estimate((scaled_estimate(signal, factor), noise))
+    return optimal_step(descent, bend).learning_rate
+
+
+def _moved(
+    learning_rate: float, factor: Estimate, new: SurfacePrediction, old: SurfacePrediction
+) -> Answer:
+    """A tuned learning rate times `factor`, with the interpolation error between the ends."""
+    rate, spread = learning_rate * factor.value, learning_rate * factor.standard_error
+    error = eta1_ratio(new, old)[1]
     half = NORMAL_95 * float(np.hypot(spread, error * rate))
     outside = tuple(dict.fromkeys(_beyond(new) + _beyond(old)))
     return answer(rate, spread, (rate - half, rate + half), error, outside)
@@ -197,6 +235,7 @@ FORMULAS: dict[str, Formula] = {
     "one step, independent noise": Formula(
         partial(_one_step, closure="independent"), partial(_one_step_carried, closure="independent")
     ),
+    "run law": Formula(None, _run_carried),
     "fitted law": Formula(_fitted, _fitted_carried),
     "keep": Formula(None, partial(_rule, name="none")),
     "square root": Formula(None, partial(_rule, name="square root")),

@@ -10,6 +10,7 @@ from typing import Any
 from empirical.judge.run_table import RunTable
 from empirical.judge.table_optima import GridOptimum
 from empirical.report.explorer.league import league_view
+from empirical.report.explorer.measured_run import measured_run
 from empirical.report.explorer.page import Explorer
 from empirical.report.explorer.scenes import Scene, next_step, whole_run
 from empirical.report.explorer.surfaces import surface_panel
@@ -39,7 +40,7 @@ def explorer_of(found: Gathered) -> Explorer:
     scenes: list[Scene] = []
     truth: list[dict[str, Any]] = []
     if found.statistics is not None:
-        scenes.append(next_step(found.statistics))
+        scenes += [next_step(found.statistics), measured_run(found.statistics)]
         truth = truth_of_statistics(found.statistics)
     if found.demo is not None:
         truth = truth_of_report(found.demo)

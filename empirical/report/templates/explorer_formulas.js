@@ -37,15 +37,38 @@ function oneStep(closure) {
       if (there.status !== "ok") return noAnswer(there.status);
       const here = etaOne(source, at.tuned.batch_size, Number(at.tuned.epsilon), closure);
       if (here.status !== "ok") return noAnswer(here.status);
-      const factor = etaRatio(there, here);
-      const rate = at.tuned.learning_rate * factor.value;
-      const error = at.tuned.learning_rate * factor.error;
-      const interval = around(rate, error, factor.interpolation);
-      const outside = merged(there.outside, here.outside);
-      return answer(rate, error, interval, factor.interpolation, outside);
+      return moved(at, etaRatio(there, here), there, here);
     },
   };
 }
+
+// The tuned learning rate times `factor`, with the interpolation error between the ends.
+function moved(at, factor, there, here) {
+  const rate = at.tuned.learning_rate * factor.value;
+  const error = at.tuned.learning_rate * factor.error;
+  const { interpolation } = etaRatio(there, here);
+  const interval = around(rate, error, interpolation);
+  return answer(rate, error, interval, interpolation, merged(there.outside, here.outside));
+}
+
+// The run law of scaling_theory/run_law.py: momentum divides the curvature along the mean update.
+const runLaw = {
+  alone: null,
+  carried(source, at) {
+    const ends = [at, at.tuned].map((end) =>
+      etaOne(source, end.batch_size, Number(end.epsilon), "correlated"));
+    const failed = ends.find((end) => end.status !== "ok");
+    if (failed) return noAnswer(failed.status);
+    const rho = momentumFactor(at.covariates.beta1, at.covariates.steps);
+    const [there, here] = ends.map((end) => runShape(end.terms, rho));
+    if (!there || !here) return noAnswer("no minimum");
+    const same = ends[0].batchSize === ends[1].batchSize && ends[0].epsilon === ends[1].epsilon;
+    const factor = same
+      ? { value: 1, error: 0 }
+      : { value: there.value / here.value, error: ratioError(there, here) };
+    return moved(at, factor, ...ends);
+  },
+};
 
 // The run's covariates at another batch size: tokens go with B where steps are kept.
 function covariatesAt(at, batchSize) {
@@ -98,6 +121,7 @@ function rule(power, claims) {
 const FORMULAS = {
   "one step, correlated noise": oneStep("correlated"),
   "one step, independent noise": oneStep("independent"),
+  "run law": runLaw,
   "fitted law": fitted,
   keep: rule(0, ["one-step", "tokens", "steps"]),
   "square root": rule(0.5, ["one-step", "tokens", "steps"]),

@@ -86,7 +86,7 @@ function fillCell(cell, found) {
 }
 
 function said(scene, at, way) {
-  const theories = scene.methods.filter((method) => FORMULAS[method.formula].alone);
+  const theories = scene.methods.filter((method) => method.source !== "");
   const parts = theories.flatMap((method) => {
     const found = evaluated(scene, method, way, at);
     if (!found || found.learning_rate === null) return [];

@@ -1,0 +1,58 @@
+"""What can be asked of a whole run from the statistics of its start: the run law's scene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from empirical.report.explorer.scenes import RULES, Method, Scene, next_step
+from empirical.report.explorer.sliders import Slider, Stop, amount_slider
+from empirical.statistics_files import SavedStatistics
+
+MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
+SHORT, LONG = 64.0, 4096.0
+"""Steps of the runs that the law was held against, about."""
+
+
+def measured_run(saved: SavedStatistics) -> Scene:
+    """A whole run from the checkpoint of the statistics, carried from a tuned one."""
+    step = next_step(saved)
+    momentum = Slider(
+        "beta1",
+        "Momentum, β₁",
+        tuple(Stop(value, f"{value:g}" if value else "0 (none)") for value in MOMENTA),
+        MOMENTA.index(0.9),
+    )
+    return replace(
+        step,
+        name="measured-run",
+        title="What if: a whole run from here",
+        lead=(
+            "The same measured terms, put together for a run of many steps: its best learning "
+            "rate is c D / (ρ Q + N), with the descent D, the curvature Q along the mean update "
+            "and N of its noise. Momentum divides Q: ρ is (1 − β₁) / (1 + β₁) once its averages "
+            "have settled. The number c is not predicted: a learning rate that you tuned fixes it."
+        ),
+        limits=(
+            "Both runs start here, have the same schedule and equally many steps; the number of "
+            "steps enters only until the momentum has settled. With a constant learning rate over "
+            "a thousand steps or more, small batches want less than this says. At equal tokens it "
+            "makes no claim."
+        ),
+        sliders=(
+            *step.sliders,
+            amount_slider("steps", "Length of the run in steps", "steps", SHORT, LONG),
+            momentum,
+        ),
+        keeps=("steps",),
+        methods=(
+            Method("run law, measured terms", "run law", "statistics", "correlated"),
+            Method(
+                "as the next step has it",
+                "one step, correlated noise",
+                "statistics",
+                "mean_field",
+                "8 3 2 3",
+            ),
+            *RULES,
+        ),
+    )
