@@ -20,9 +20,9 @@ class Cell:
     """One optimizer at one batch size.
 
     optimum: of the learning rate. losses: at the best learning rate, one per seed, nats per token:
-    the minimum of the fitted curve, or the lowest mean tried where no minimum is identified, moved
-    by what the seed has above the mean of the seeds at the best learning rate tried.
-    runs: {learning rate: {seed: loss}}, a run that diverged as infinite.
+    the learning rate of the lowest mean over the seeds. Losses at large learning rates are too
+    rough for the minimum of a fitted curve to be better. runs: {learning rate: {seed: loss}}, a run
+    that diverged as infinite.
     """
 
     optimum: Optimum
@@ -65,11 +65,7 @@ def _cell(grid: Grid, optimum: Optimum) -> Cell:
     if not whole:
         return Cell(optimum, (nan,) * len(seeds), runs)
     best = min(whole, key=lambda rate: float(np.mean(whole[rate])))
-    of_seeds = np.array(whole[best])
-    level = float(np.mean(whole[best]))
-    if optimum.loss_at_optimum is not None:
-        level = optimum.loss_at_optimum.value
-    return Cell(optimum, tuple((level + of_seeds - of_seeds.mean()).tolist()), runs)
+    return Cell(optimum, tuple(whole[best]), runs)
 
 
 def width(cell: Cell, seed: str, rise: float) -> float:
