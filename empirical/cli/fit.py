@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,15 +65,13 @@ def run_fit(question: FitQuestion) -> FitAnswer:
     import numpy as np
 
     from empirical.cli.fit_record import fit_record
-    from empirical.judge.columns import Preset
+    from empirical.cli.table_input import read_table
     from empirical.judge.fit_table import table_for_fit
     from empirical.judge.league import play
     from empirical.judge.league_entries import entries_for
     from empirical.judge.profile import profile
-    from empirical.judge.run_table import read_run_table
     from empirical.judge.table_optima import grids, table_optima
     from scaling_theory.laws.table import LAW_FORMS
-    from scaling_theory.units import Unit
 
     known = [*LAW_FORMS, "Step Law"]
     for name in question.laws:
@@ -81,13 +79,8 @@ def run_fit(question: FitQuestion) -> FitAnswer:
             raise UsageError(f"--law is '{name}'; one of {', '.join(known)} is wanted")
     if question.noise is not None and not question.noise > 0:
         raise UsageError(f"--noise is {question.noise:g}; a spread above 0 is wanted, in nats")
-    # Not checked here: the reader refuses any other preset or unit.
-    table = read_run_table(
-        question.table,
-        _mapping(question.columns),
-        cast("Preset | None", question.preset),
-        cast("Unit | None", question.unit),
-        question.sequence_length,
+    table = read_table(
+        question.table, question.columns, question.preset, question.unit, question.sequence_length
     )
     optima = table_optima(grids(table), question.noise)
     found = table_for_fit(table, optima, question.n_params)
@@ -102,16 +95,6 @@ def run_fit(question: FitQuestion) -> FitAnswer:
     intervals = [] if chosen.fit is None else profile(chosen.fit, found.optima)
     record = fit_record(table, found, league, chosen, intervals)
     return FitAnswer(record, table, found, league, chosen)
-
-
-def _mapping(columns: Sequence[str]) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    for text in columns:
-        ours, equals, theirs = text.partition("=")
-        if not equals:
-            raise UsageError(f"--column is '{text}'; OURS=THEIRS is wanted, such as lr=learn_rate")
-        found[ours] = theirs
-    return found or None
 
 
 def _chosen(league: League, label: str | None) -> Row:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -120,19 +120,12 @@ def _law_of(answer: FitAnswer) -> Any:
 
 
 def _optima(question: ReportQuestion) -> tuple[Any, Any]:
-    from empirical.cli.fit import _mapping as column_mapping
-    from empirical.judge.columns import Preset
-    from empirical.judge.run_table import read_run_table
+    from empirical.cli.table_input import read_table
     from empirical.judge.table_optima import grids, table_optima
-    from scaling_theory.units import Unit
 
     assert question.runs is not None
-    table = read_run_table(
-        question.runs,
-        column_mapping(question.columns),
-        cast("Preset | None", question.preset),
-        cast("Unit | None", question.unit),
-        question.sequence_length,
+    table = read_table(
+        question.runs, question.columns, question.preset, question.unit, question.sequence_length
     )
     return table, table_optima(grids(table))
 

@@ -60,7 +60,8 @@ class ValidateAnswer:
 
 def run_validate(question: ValidateQuestion) -> ValidateAnswer:
     """Read everything, judge every table; raises for wrong use."""
-    from empirical.cli.validate_input import column_mapping, read_all_statistics, read_table
+    from empirical.cli.table_input import read_table
+    from empirical.cli.validate_input import read_all_statistics
     from empirical.cli.validate_record import validate_record
     from empirical.judge.claims.claim import Known
     from empirical.judge.verdicts import judge_table
@@ -75,9 +76,8 @@ def run_validate(question: ValidateQuestion) -> ValidateAnswer:
         seed=question.seed,
         laws=None if question.fits else (),
     )
-    mapping = column_mapping(question.columns)
     tables = [
-        read_table(path, mapping, question.preset, question.unit, question.sequence_length)
+        read_table(path, question.columns, question.preset, question.unit, question.sequence_length)
         for path in question.tables
     ]
     judged = tuple(
