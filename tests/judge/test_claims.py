@@ -79,7 +79,7 @@ def drifting(batch: float, epsilon: float) -> float:
     return NEAR(batch, epsilon) + EPSILONS.index(epsilon) * log(2)
 
 
-C, I = CORRELATED.name, "greedy step, independent noise"  # noqa: E741, the closure's initial
+C, I = CORRELATED.name, "greedy step, independent noise"  # noqa: E741  # the closure's initial
 CASES: dict[str, tuple[str, Stratum, Outcome]] = {
     "its value, true": (C, stratum(NEAR), YES),
     "its value, twice it": (C, stratum(times(NEAR, 2.0)), NO),
