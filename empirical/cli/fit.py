@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from empirical.cli.table_input import Columns, Noise, PresetName, SequenceLength, UnitName
 from empirical.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,25 +124,17 @@ def _rival(league: League, chosen: Row) -> Fit | None:
 
 
 def fit(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="runs: .csv, .tsv or .parquet")],
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="name of a column; repeatable")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="wandb|mlflow|tensorboard", help="names of an export")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(metavar="seq|tok|ex", help="of batch sizes that state none")
-    ] = None,
-    seq_len: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="per sequence, where the table is silent")
-    ] = None,
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="runs: .csv, .tsv, .parquet, a sweep")
+    ],
+    column: Columns = None,
+    preset: PresetName = None,
+    unit: UnitName = None,
+    seq_len: SequenceLength = None,
     n_params: Annotated[
         str, typer.Option(metavar="COLUMN", help="number of parameters, such as n_active")
     ] = "",
-    noise: Annotated[
-        float | None, typer.Option(metavar="NATS", help="spread of one run's loss, if known")
-    ] = None,
+    noise: Noise = None,
     law: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="only these laws; repeatable")
     ] = None,

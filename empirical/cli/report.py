@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from empirical.cli.table_input import Columns, PresetName, SequenceLength, UnitName
 from empirical.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,18 +151,10 @@ def report(
     league: Annotated[
         bool, typer.Option("--league/--no-league", help="fit laws to --runs (up to a minute)")
     ] = True,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="name of a column; repeatable")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="wandb|mlflow|tensorboard", help="names of an export")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(metavar="seq|tok|ex", help="of batch sizes that state none")
-    ] = None,
-    seq_len: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="per sequence, where the table is silent")
-    ] = None,
+    column: Columns = None,
+    preset: PresetName = None,
+    unit: UnitName = None,
+    seq_len: SequenceLength = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="the page")] = Path("explorer.html"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace --out")] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="of the league's bootstrap")] = 0,

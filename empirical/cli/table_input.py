@@ -7,12 +7,30 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from empirical.errors import UsageError
 
 if TYPE_CHECKING:
     from empirical.judge.run_table import RunTable
+
+Columns = Annotated[
+    list[str] | None, typer.Option(metavar="OURS=THEIRS", help="name of a column; repeatable")
+]
+PresetName = Annotated[
+    str | None, typer.Option(metavar="wandb|mlflow|tensorboard", help="names of an export")
+]
+UnitName = Annotated[
+    str | None, typer.Option(metavar="seq|tok|ex", help="of batch sizes that state none")
+]
+SequenceLength = Annotated[
+    int | None, typer.Option(metavar="TOKENS", help="per sequence, where the table is silent")
+]
+Noise = Annotated[
+    float | None, typer.Option(metavar="NATS", help="spread of one run's loss, if known")
+]
 
 
 def read_table(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from empirical.cli.table_input import Columns, Noise, PresetName, SequenceLength, UnitName
 from empirical.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,25 +100,15 @@ def validate(
     law: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a law of `fit`, to judge its intervals")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="name of a column; repeatable")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="wandb|mlflow|tensorboard", help="names of an export")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(metavar="seq|tok|ex", help="of batch sizes that state none")
-    ] = None,
-    seq_len: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="per sequence, where the table is silent")
-    ] = None,
+    column: Columns = None,
+    preset: PresetName = None,
+    unit: UnitName = None,
+    seq_len: SequenceLength = None,
     hold: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="tells runs apart, such as warmup; repeatable"),
     ] = None,
-    noise: Annotated[
-        float | None, typer.Option(metavar="NATS", help="spread of one run's loss, if known")
-    ] = None,
+    noise: Noise = None,
     no_fits: Annotated[
         bool, typer.Option("--no-fits", help="fit no laws, which takes longest")
     ] = False,
