@@ -99,6 +99,9 @@ eta = _declare("eta", r"\eta", "learning rate", "p/u")
 eta_0 = _declare("eta_0", r"\eta_0", "a known good learning rate, at batch B_0", "p/u")
 eta_star = _declare("eta_star", r"\eta^*", "optimal learning rate of one step", "p/u")
 eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate over B", "p/u")
+eta_stable = _declare(
+    "eta_stable", r"\eta_{\mathrm{stable}}", "largest stable learning rate of a direction", "p/u"
+)
 eta_min = _declare("eta_min", r"\eta_{\min}", "smallest learning rate of a schedule", "p/u")
 eta_square_mean = _declare("eta_square_mean", r"\nu/t", "mean of eta^2 over a schedule", "p^2/u^2")
 eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")

@@ -1,4 +1,4 @@
-"""Momentum over many steps on a quadratic: its one-step gain is not there."""
+"""Momentum over many steps on a quadratic: its one-step gain is not there, its room is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RUN = (
 
 def momentum_run() -> tuple[Step, ...]:
     """The stationary variance of a quadratic under momentum, and its ratio to plain SGD."""
-    return (_stationary(), _no_gain())
+    return (_stationary(), _no_gain(), _room())
 
 
 def _stationary_variance() -> sp.Expr:
@@ -76,4 +76,19 @@ def _no_gain() -> Step:
         how="Ratio to β₁ = 0 as η → 0: averaging delays noise but every draw of it enters in "
         "full. The factor 1/ρ of the one-step view is absent over a run: take ρ = 1 there.",
         source=sources.OWN + ", against " + sources.MOMENTUM,
+    )
+
+
+def _room() -> Step:
+    (pole,) = sp.solve(sp.denom(sp.together(_stationary_variance())).subs(sy.s, 1), sy.eta)
+    return Step(
+        title="Room from momentum at large steps",
+        assumption=_RUN,
+        equation=equate(sy.eta_stable, 2 / (sy.rho * sy.h)),
+        derived=sp.factor(pole),
+        how="The variance grows without bound where its denominator vanishes. Momentum divides the "
+        "curvature that limits the learning rate by 1/ρ and leaves the noise: the law of whole "
+        "runs has ρ at the curvature, D/(ρQ + N), where the view of one step has it at the noise.",
+        source=sources.OWN,
+        where={sy.rho: momentum_factor()},
     )
