@@ -227,7 +227,7 @@ def test_a_plan_of_another_planner_is_said(
 
 @pytest.mark.slow
 def test_the_shipped_sweep_in_its_tiny_form(shell: Shell, tmp_path: Path) -> None:
-    """Closed form: the commands of the example, adaptive, from plan to the laws that fit."""
+    """Closed form: the commands of the example, adaptive, from plan to verdicts."""
     example = str(Path(__file__).parents[2] / "examples" / "sweep_tiny.toml")
     code, out, err = shell("sweep", "plan", example)
     assert code == 0, err
@@ -241,6 +241,10 @@ def test_the_shipped_sweep_in_its_tiny_form(shell: Shell, tmp_path: Path) -> Non
     table = tmp_path / "runs/sweep_tiny/table.csv"
     assert len(table.read_text().splitlines()) == ended["runs"] + 1
     assert shell("fit", str(table))[0] in (0, 1)
+    code, out, err = shell("validate", "runs/sweep_tiny", "--no-fits", "--json")
+    assert code == 0, err
+    judged = json.loads(out)["tables"]
+    assert judged[0]["runs"] == ended["runs"]
 
 
 def test_folders_that_are_no_sweeps_are_refused(shell: Shell, tmp_path: Path) -> None:
