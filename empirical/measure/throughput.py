@@ -22,7 +22,11 @@ SHORTEST = 0.02
 """Seconds that one sample lasts at least: shorter steps are repeated within it."""
 
 GAIN = 1.02
-"""Tokens per second have stopped to grow where two doublings in turn gain less than this."""
+FLAT = 3
+"""Tokens per second have stopped to grow where so many doublings in turn gain less than this."""
+
+LOOKS = 3
+"""Samples that each doubling is judged by: the fastest, as what else a machine does only adds."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,15 @@ def time_steps(
         once = _seconds_of(step, 1, device)
         repeats[batch_size] = max(1, round(SHORTEST / max(once, 1e-6)))
         steps[batch_size] = step
-        samples[batch_size] = [_seconds_of(step, repeats[batch_size], device)]
+        looks = (_seconds_of(step, repeats[batch_size], device) for _ in range(LOOKS))
+        samples[batch_size] = [min(looks)]
         if batch_size > 1:
             before = samples[batch_size // 2][0] * 2
             flat = flat + 1 if before < GAIN * samples[batch_size][0] else 0
         spent = time.monotonic() - began
         on_progress(min(0.5, spent / seconds))
         if (
-            flat == 2
+            flat == FLAT
             or spent + 3 * sum(2 * s[0] * repeats[b] for b, s in samples.items()) > seconds
         ):
             break
