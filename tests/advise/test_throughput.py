@@ -88,7 +88,8 @@ def test_steps_are_timed_until_doubling_gains_nothing() -> None:
         rounds=3,
     )
     assert [times.batch_size for times in found][:3] == [1, 2, 4]
-    assert found[-1].batch_size <= 256  # three flat doublings after 8, and slack for a loaded machine
+    # three flat doublings after 8, and slack for a loaded machine
+    assert found[-1].batch_size <= 256
     assert all(len(times.seconds) == 3 for times in found)
     assert min(found[0].seconds) >= 0.005
 
