@@ -14,7 +14,7 @@ Between the cells see `grid_quantity`; noise is interpolated as B times itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal, get_args
@@ -114,13 +114,7 @@ class SurfaceStatistics:
             raise InputError(f"epsilon is {epsilon:g}; at least 0 is wanted: 0 means sign")
         rows = axis_weights(np.log(batch_size), np.log(self.batch_sizes))
         columns = epsilon_weights(epsilon, self.epsilons)
-        descent, signal, noise = self._interpolants(batch_size, epsilon, closure)
-
-        def parts(row: Array, column: Array) -> tuple[Estimate, Estimate, Estimate]:
-            # Noise falls as 1/B where it is linear: B times it is what varies slowly.
-            scaled = scaled_estimate(noise.at(row, column), 1 / batch_size)
-            return descent.at(row, column), signal.at(row, column), scaled
-
+        parts = self._terms(batch_size, epsilon, closure)
         best = parts(rows.best, columns.best)
         step = optimal_step(best[0], sum_estimate(best[1:]))
         curvature = best[1].value + best[2].value
@@ -149,10 +143,20 @@ class SurfaceStatistics:
         """E[u]^T g, mu^T H mu and Tr(H Cov u) there, interpolated where it is no node."""
         row = axis_weights(np.log(batch_size), np.log(self.batch_sizes)).best
         column = epsilon_weights(epsilon, self.epsilons).best
+        return self._terms(batch_size, epsilon, closure)(row, column)
+
+    def _terms(
+        self, batch_size: float, epsilon: float, closure: Closure
+    ) -> Callable[[Array, Array], tuple[Estimate, Estimate, Estimate]]:
+        """The three terms as a function of the weights of the nodes in each direction."""
         descent, signal, noise = self._interpolants(batch_size, epsilon, closure)
-        # noise falls as 1/B where it is linear: B times it is what varies slowly
-        scaled = scaled_estimate(noise.at(row, column), 1 / batch_size)
-        return descent.at(row, column), signal.at(row, column), scaled
+
+        def at(row: Array, column: Array) -> tuple[Estimate, Estimate, Estimate]:
+            # Noise falls as 1/B where it is linear: B times it is what varies slowly.
+            scaled = scaled_estimate(noise.at(row, column), 1 / batch_size)
+            return descent.at(row, column), signal.at(row, column), scaled
+
+        return at
 
     def _interpolants(
         self, batch_size: float, epsilon: float, closure: Closure

@@ -41,13 +41,9 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
     closure_holds = (independent_noise(),) if closure == "independent" else ()
     checks = (*closure_holds, _tails(s), _pool(s), no_memory(s), frozen_state())
     settings = one_step_settings(s)
-    old, new = s.recipe.epsilon, s.epsilon
+    old, new = _epsilons(s)
     if s.surface is None:
         return without_number(settings, checks, "measure the statistics of a checkpoint: --stats")
-    if s.recipe.optimizer == "sgd":
-        old = new = float("inf")
-    if s.recipe.optimizer == "signsgd":
-        old = new = 0.0
     if old is None or new is None:
         return without_number(settings, checks, "state the tuned run's epsilon")
     try:
@@ -60,16 +56,20 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
     return Outcome(factor, settings, (_grid(outside, error), *checks), "", error, outside)
 
 
+def _epsilons(s: Situation) -> tuple[float | None, float | None]:
+    """At the tuned point and at the new one; SGD and the sign are the ends of the softsign."""
+    ends = {"sgd": inf, "signsgd": 0.0}
+    own = ends.get(s.recipe.optimizer)
+    return (s.recipe.epsilon, s.epsilon) if own is None else (own, own)
+
+
 def _run_law(s: Situation) -> Outcome:
     """The factor (D / (rho Q + N)) at the new point over that at the old one."""
     checks = (_tails(s), _pool(s), long_run(s), same_schedule(s))
     settings = run_settings(s, 1.0)
     recipe = s.recipe
     beta1 = recipe.beta1 if recipe.optimizer == "adamw" else recipe.beta1 or 0.0
-    fixed_epsilon = {"sgd": inf, "signsgd": 0.0}.get(recipe.optimizer)
-    old, new = (
-        fixed_epsilon if fixed_epsilon is not None else e for e in (recipe.epsilon, s.epsilon)
-    )
+    old, new = _epsilons(s)
     if s.surface is None:
         return without_number(settings, checks, "measure the statistics of a checkpoint: --stats")
     if old is None or new is None:
