@@ -1,21 +1,28 @@
-"""The learning rate of a whole run, from the one-step terms and the momentum of its optimizer.
+"""The learning rate of a whole run, from the terms of one step, its schedule and its momentum.
 
-    eta*_run = c D / (rho_S Q + N)
+    eta*_run = c D / (kappa Q + nu N)
 
-with D = E[u]^T g, Q = E[u]^T H E[u] and N = Tr(H Cov u) at the start, c one number for all batch
-sizes and epsilons (a tuned run fixes it), and rho_S the mean over the run's steps of
+with D = E[u]^T g, Q = E[u]^T H E[u] and N = Tr(H Cov u) where the run begins, and c one number for
+all batch sizes, epsilons and numbers of steps, which a tuned run fixes. kappa and nu follow from
+the run alone: its S steps, the schedule's multiples s_t of the peak learning rate, and the weights
+of the bias-corrected average m_t = sum_i w_ti u_i.
 
-    rho_t = sum of squared weights of m_t = rho (1 + beta1^t) / (1 - beta1^t),
-    rho = (1 - beta1) / (1 + beta1),
+kappa: along the mean update the curvature bounds the learning rate. A direction of curvature
+lambda without noise ends a run at x_S(h) times where it began, h = eta lambda; h_S is the largest
+h up to which x_S^2 <= 1/2, and kappa that of plain steps at a constant learning rate over it.
+nu: directions too flat to forget add up the noise, sum_i b_i^2 with b_i = sum_t s_t w_ti, while
+the descent adds up sum_t s_t; nu is the ratio of the two.
 
-the weights of a bias-corrected average. Momentum divides the curvature along the mean update, not
-the noise: on a quadratic the stationary variance is eta sigma^2 / (lambda (2 - eta lambda rho)), so
-that rho stands beside the curvature that limits eta, while the noise enters in full. The view of
-one step (kexue.fm/archives/11301, 11285) has rho at the noise. Without momentum rho_S = 1, and
-eta*_run is c times the one-step optimum. Own derivation; whole runs in docs/results.md.
+One step: kappa = nu = 1. A long run at a constant learning rate: nu = 1 and kappa = rho =
+(1 - beta1)/(1 + beta1): momentum divides the curvature, not the noise, where the view of one step
+(kexue.fm/archives/11301, 11285) has rho at the noise. A learning rate that falls linearly to a
+tenth makes room too, kappa = 1/2.25 without momentum. Own derivation; whole runs in docs/results.md.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,33 +30,117 @@ from scaling_theory.closed_averages import momentum_factor
 from scaling_theory.errors import InputError
 from scaling_theory.spectral_measure import FloatArray
 
+HALF = 0.5
+"""Share of a direction's squared error that a run may leave; 1/4 or 3/4 move kappa by a few per
+cent from eight steps on."""
 
-def averaging_factors(beta1: float, steps: int) -> FloatArray:
-    """rho_t for t = 1 to S, [S]: 1 at the first step, rho after many.
+LONG = 4096
+"""Steps beyond which a run is taken as one of so many, with the same schedule: kappa is settled to 1 %."""
 
-    Raises InputError for beta1 outside [0, 1) and for fewer than one step.
+LOWEST, HIGHEST, COARSE, FINE, ROUNDS = 0.1, 10.0, 400, 65, 5
+"""The search for h_S: a geometric grid from LOWEST to HIGHEST / rho over the mean multiple, then
+ROUNDS finer ones between two neighbours of the one before."""
+
+
+RESCALE, TINY, LN_MOST = 16, 1e-300, 600.0
+"""Steps between two rescalings of a direction, and bounds that keep logarithms finite."""
+
+
+@dataclass(frozen=True)
+class RunFactors:
+    """curvature: kappa, beside the curvature along the mean update. noise: nu, beside Tr(H Cov)."""
+
+    curvature: float
+    noise: float
+
+
+def run_factors(beta1: float, multiples: FloatArray) -> RunFactors:
+    """kappa and nu of a run. multiples: s_t of its schedule, [S], ones for a constant one.
+
+    Raises InputError for beta1 outside [0, 1), fewer than one step or negative multiples.
     """
-    if not 0 <= beta1 < 1 or steps < 1:
+    if not 0 <= beta1 < 1 or len(multiples) < 1:
         raise InputError(
-            f"got beta1 {beta1:g} and {steps} steps, wanted beta1 in [0, 1) and at least 1 step"
+            f"got beta1 {beta1:g} and {len(multiples)} steps, wanted beta1 in [0, 1) and at least "
+            "1 step"
         )
-    left = beta1 ** np.arange(1, steps + 1)
-    found: FloatArray = float(momentum_factor(beta1=beta1)) * (1 + left) / (1 - left)
-    return found
+    if not (multiples.min() >= 0 and multiples.max() > 0):
+        raise InputError("got a schedule that is negative or nothing but 0, wanted shares above 0")
+    if len(multiples) > LONG:
+        multiples = multiples[np.linspace(0, len(multiples) - 1, LONG).round().astype(int)]
+    return _factors(float(beta1), np.ascontiguousarray(multiples, dtype=np.float64).tobytes())
 
 
-def run_momentum_factor(beta1: float, multiples: FloatArray) -> float:
-    """rho_S: the mean of rho_t over the steps, weighted by the schedule's multiples, [S]."""
-    factors = averaging_factors(beta1, len(multiples))
-    return float(factors @ multiples / multiples.sum())
+def settled_factors(beta1: float) -> RunFactors:
+    """kappa = (1 - beta1)/(1 + beta1) and nu = 1: many steps at a constant learning rate."""
+    return RunFactors(float(momentum_factor(beta1=beta1)), 1.0)
 
 
-def run_shape(descent: float, signal: float, noise: float, factor: float) -> float:
-    """D / (rho_S Q + N): the learning rate of a run up to its one number c.
+ONE_STEP = RunFactors(1.0, 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _factors(beta1: float, kept: bytes) -> RunFactors:
+    multiples = np.frombuffer(kept)
+    plain = largest_product(0.0, np.ones(len(multiples)))
+    return RunFactors(
+        curvature=plain / largest_product(beta1, multiples),
+        noise=noise_factor(beta1, multiples),
+    )
+
+
+def noise_factor(beta1: float, multiples: FloatArray) -> float:
+    """nu = sum_i b_i^2 / sum_t s_t, b_i = sum_{t>=i} s_t beta1^(t-i) (1 - beta1)/(1 - beta1^t)."""
+    steps = np.arange(1, len(multiples) + 1)
+    fresh = multiples * (1 - beta1) / (1 - beta1**steps)
+    total = weight = 0.0
+    for each in fresh[::-1]:
+        weight = float(each) + beta1 * weight
+        total += weight**2
+    return total / float(multiples.sum())
+
+
+def largest_product(beta1: float, multiples: FloatArray) -> float:
+    """h_S: the largest eta lambda up to which a run halves a direction's squared error."""
+    mean = float(multiples.mean())
+    bound = HIGHEST / float(momentum_factor(beta1=beta1))
+    products = np.geomspace(LOWEST, bound, COARSE) / mean
+    for _ in range(ROUNDS + 1):
+        halved = shares_left(beta1, multiples, products) <= HALF
+        first = int(np.argmax(halved))
+        after = np.flatnonzero(~halved[first:])
+        # A schedule that ends in next to nothing may tame whatever it is given.
+        if not halved[first] or not len(after):
+            return float(products[-1])
+        low = first + int(after[0]) - 1
+        products = np.linspace(products[low], products[low + 1], FINE)
+    return float(products[0])
+
+
+def shares_left(beta1: float, multiples: FloatArray, products: FloatArray) -> FloatArray:
+    """x_S^2 from x_0 = 1 for each h = eta lambda, [R]: x_t = x_{t-1} - s_t m_t, no noise.
+
+    m_t is the bias-corrected average of the gradients h x.
+    """
+    place, average = np.ones(len(products)), np.zeros(len(products))
+    ln_scale = np.zeros(len(products))
+    for step, multiple in enumerate(multiples, 1):
+        average = beta1 * average + (1 - beta1) * products * place
+        place = place - multiple / (1 - beta1**step) * average
+        if step % RESCALE == 0:
+            # A falling learning rate first blows up what it brings down in the end.
+            size = np.maximum(np.maximum(np.abs(place), np.abs(average)), TINY)
+            place, average, ln_scale = place / size, average / size, ln_scale + np.log(size)
+    left: FloatArray = np.exp(np.minimum(2 * (np.log(np.abs(place) + TINY) + ln_scale), LN_MOST))
+    return left
+
+
+def run_shape(descent: float, signal: float, noise: float, factors: RunFactors) -> float:
+    """D / (kappa Q + nu N): the learning rate of a run up to its one number c.
 
     Raises InputError where descent or curvature is not positive.
     """
-    bend = factor * signal + noise
+    bend = factors.curvature * signal + factors.noise * noise
     if not (descent > 0 and bend > 0):
         raise InputError(
             f"got a descent of {descent:.3g} and a curvature of {bend:.3g}, wanted both positive: "

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from empirical.judge.horizon_cells import HorizonCell
 from scaling_theory.branch_point import BranchPoint, Promise
-from scaling_theory.run_law import run_shape
+from scaling_theory.run_law import RunFactors, settled_factors
 
 Array = NDArray[np.float64]
 Kind = Literal["nothing", "factor", "depth"]
@@ -81,22 +81,28 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("greedy", "the one-step optimum itself", "nothing", _shape(lambda c: c.one_step)),
     Candidate("one-step shape", "one factor times η₁", "factor", _shape(lambda c: c.one_step)),
     Candidate(
-        "run shape",
-        "one factor times D/(ρQ + N): momentum divides the curvature, not the noise",
+        "run law",
+        "one factor times D/(κQ + νN), κ and ν of the run's steps, schedule and momentum",
         "factor",
-        _shape(lambda c: c.run_shape),
+        _shape(lambda c: c.run_law),
     ),
     Candidate(
-        "run shape, mean rate",
+        "settled momentum",
+        "one factor times D/(ρQ + N), as after many steps at a constant learning rate",
+        "factor",
+        _shape(lambda c: c.shape(settled_factors(c.beta1))),
+    ),
+    Candidate(
+        "settled momentum, mean rate",
         "the schedule's mean learning rate is one factor times D/(ρQ + N)",
         "factor",
-        _shape(lambda c: c.run_shape / float(c.multiples.mean())),
+        _shape(lambda c: c.shape(settled_factors(c.beta1)) / float(c.multiples.mean())),
     ),
     Candidate(
         "momentum on the noise",
         "one factor times D/(Q + ρN), as one step sees it",
         "factor",
-        _shape(lambda c: run_shape(c.descent, c.signal, c.noise * c.momentum_factor, 1.0)),
+        _shape(lambda c: c.shape(RunFactors(1.0, settled_factors(c.beta1).curvature))),
     ),
     Candidate(
         "one-step shape, capped",

@@ -15,7 +15,7 @@ from empirical.judge.run_table import RunTable
 from empirical.judge.table_optima import grids, table_optima
 from empirical.spectra_files import SavedSpectra
 from scaling_theory.branch_point import BranchPoint, Rule
-from scaling_theory.run_law import run_momentum_factor, run_shape
+from scaling_theory.run_law import ONE_STEP, RunFactors, run_factors, run_shape
 from scaling_theory.spectral_measure import FloatArray
 from scaling_theory.surface import SurfaceStatistics
 
@@ -29,10 +29,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 class HorizonCell:
     """One cell. start: name of the place that runs branch from. epsilon_ratio: over rms sigma.
 
-    beta1: of the optimizer's average, 0 without one. multiples: of the schedule, [S]. descent,
-    signal, noise: E[u]^T g, mu^T H mu and Tr(H Cov u) of the softsign at this batch size and
-    epsilon, with correlated noise. point: spectra of the optimizer's own rule, None where they
-    were not measured. optimum: of the runs.
+    beta1: of the optimizer's average, 0 without one. multiples: of the schedule, [S]. factors:
+    kappa and nu of these steps (`scaling_theory.run_law`). descent, signal, noise: E[u]^T g,
+    mu^T H mu and Tr(H Cov u) of the softsign at this batch size and epsilon, with correlated
+    noise. point: spectra of the optimizer's own rule, None where they were not measured. optimum:
+    of the runs.
     """
 
     start: str
@@ -42,6 +43,7 @@ class HorizonCell:
     steps: int
     beta1: float
     multiples: FloatArray
+    factors: RunFactors
     descent: float
     signal: float
     noise: float
@@ -55,20 +57,19 @@ class HorizonCell:
             raise ValueError(f"the optimum of {self.label} is not identified")
         return self.optimum.ln_eta.value
 
+    def shape(self, factors: RunFactors) -> float:
+        """D / (kappa Q + nu N) with these factors: a learning rate up to one number."""
+        return run_shape(self.descent, self.signal, self.noise, factors)
+
     @property
     def one_step(self) -> float:
         """eta_1 = E[u]^T g / E[u^T H u]."""
-        return run_shape(self.descent, self.signal, self.noise, 1.0)
+        return self.shape(ONE_STEP)
 
     @property
-    def run_shape(self) -> float:
-        """D / (rho_S Q + N): a run's learning rate up to one number (`scaling_theory.run_law`)."""
-        return run_shape(self.descent, self.signal, self.noise, self.momentum_factor)
-
-    @property
-    def momentum_factor(self) -> float:
-        """rho_S: 1 without momentum."""
-        return run_momentum_factor(self.beta1, self.multiples)
+    def run_law(self) -> float:
+        """D / (kappa Q + nu N) of the run's own schedule and momentum, up to one number."""
+        return self.shape(self.factors)
 
     @property
     def label(self) -> str:
@@ -117,6 +118,7 @@ def horizon_cells(
             steps=steps,
             beta1=first.beta1 or 0.0,
             multiples=multiples(steps),
+            factors=run_factors(first.beta1 or 0.0, multiples(steps)),
             descent=descent.value,
             signal=signal.value,
             noise=noise.value,
@@ -134,6 +136,7 @@ def horizon_cells(
 
 
 def _has_optimum(cell: HorizonCell) -> bool:
-    """Whether descent and curvature are positive with and without momentum."""
-    bends = [factor * cell.signal + cell.noise for factor in (1.0, cell.momentum_factor)]
+    """Whether descent and curvature are positive for one step and for the run."""
+    each = (ONE_STEP, cell.factors)
+    bends = [factors.curvature * cell.signal + factors.noise * cell.noise for factors in each]
     return cell.descent > 0 and min(bends) > 0

@@ -12,7 +12,7 @@ from empirical.judge.horizon_league import League
 
 COLUMNS = (
     "start", "optimizer", "epsilon_ratio", "batch_size", "steps", "lr", "lr_low", "lr_high",
-    "ln_lr_se", "curvature", "loss", "one_step", "run_shape", "two_over_largest",
+    "ln_lr_se", "curvature", "loss", "one_step", "run_law", "two_over_largest",
     "learning_rates", "runs",
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ def _row(cell: HorizonCell) -> list[str]:
         optimum.ln_eta.standard_error if optimum.ln_eta else None,
         optimum.curvature.value if optimum.curvature else None,
         optimum.loss_at_optimum.value if optimum.loss_at_optimum else None,
-        cell.one_step, cell.run_shape, 2 / cell.point.largest if cell.point else None,
+        cell.one_step, cell.run_law, 2 / cell.point.largest if cell.point else None,
         optimum.learning_rates, optimum.runs,
     )  # fmt: skip
     return [cell.start, cell.optimizer, *("" if x is None else f"{x:.6g}" for x in numbers)]

@@ -155,7 +155,7 @@ def test_cells_of_a_table(tmp_path: Path) -> None:
     assert abs(cell.ln_eta - log(0.04)) < 0.05
     one = at.eta1(4, epsilon, "correlated").step.learning_rate.value
     assert cell.one_step == pytest.approx(one)
-    assert cell.run_shape > cell.one_step  # momentum makes room
+    assert cell.run_law > cell.one_step  # momentum makes room
     assert cell.point is not None and other.point is None
     assert all(not c.spectral for c in candidates_for(found.identified))
     assert candidates_for((cell,)) == CANDIDATES

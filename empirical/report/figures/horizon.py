@@ -94,5 +94,5 @@ def draw_horizon(
 
 def _point(cell: HorizonCell, over: Over, shift: float) -> Point | None:
     low, high = cell.optimum.interval
-    one = cell.one_step if over == "one step" else cell.run_shape
+    one = cell.one_step if over == "one step" else cell.run_law
     return point(cell.batch_size * shift, exp(cell.ln_eta) / one, (low / one, high / one))
