@@ -64,6 +64,6 @@ def saturated(descent: FloatArray, depth: float) -> FloatArray:
     """
     if np.isinf(depth):
         return descent
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         bent: FloatArray = depth * np.log1p(np.maximum(descent / depth, -1.0))
     return bent

@@ -16,26 +16,27 @@ the descent adds up sum_t s_t; nu is the ratio of the two.
 One step: kappa = nu = 1. A long run at a constant learning rate: nu = 1 and kappa = rho =
 (1 - beta1)/(1 + beta1): momentum divides the curvature, not the noise, where the view of one step
 (kexue.fm/archives/11301, 11285) has rho at the noise. A learning rate that falls linearly to a
-tenth makes room too, kappa = 1/2.25 without momentum. Own derivation; whole runs in docs/results.md.
+tenth makes room too: kappa = 1/2.25 without momentum. Own derivation; runs: docs/results.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import floor
 
 import numpy as np
 
 from scaling_theory.closed_averages import momentum_factor
-from scaling_theory.errors import InputError
-from scaling_theory.spectral_measure import FloatArray
+from scaling_theory.errors import InputError, require_decay
+from scaling_theory.schedule import FloatArray, Schedule, schedule_multiples
 
 HALF = 0.5
 """Share of a direction's squared error that a run may leave; 1/4 or 3/4 move kappa by a few per
 cent from eight steps on."""
 
 LONG = 4096
-"""Steps beyond which a run is taken as one of so many, with the same schedule: kappa is settled to 1 %."""
+"""Steps beyond which a run counts as one of so many: kappa is settled to 1 %."""
 
 LOWEST, HIGHEST, COARSE, FINE, ROUNDS = 0.1, 10.0, 400, 65, 5
 """The search for h_S: a geometric grid from LOWEST to HIGHEST / rho over the mean multiple, then
@@ -54,21 +55,30 @@ class RunFactors:
     noise: float
 
 
-def run_factors(beta1: float, multiples: FloatArray) -> RunFactors:
-    """kappa and nu of a run. multiples: s_t of its schedule, [S], ones for a constant one.
+def whole_steps(steps: float) -> int:
+    """The nearest whole number of steps, at least one; halves go up."""
+    return max(floor(steps + 0.5), 1)
 
-    Raises InputError for beta1 outside [0, 1), fewer than one step or negative multiples.
+
+@lru_cache(maxsize=4096)
+def run_factors(beta1: float, steps: int, schedule: Schedule) -> RunFactors:
+    """kappa and nu of a run of S steps.
+
+    Raises InputError for beta1 outside [0, 1), fewer than one step, and a schedule whose only
+    step is at 0.
     """
-    if not 0 <= beta1 < 1 or len(multiples) < 1:
-        raise InputError(
-            f"got beta1 {beta1:g} and {len(multiples)} steps, wanted beta1 in [0, 1) and at least "
-            "1 step"
-        )
-    if not (multiples.min() >= 0 and multiples.max() > 0):
-        raise InputError("got a schedule that is negative or nothing but 0, wanted shares above 0")
-    if len(multiples) > LONG:
-        multiples = multiples[np.linspace(0, len(multiples) - 1, LONG).round().astype(int)]
-    return _factors(float(beta1), np.ascontiguousarray(multiples, dtype=np.float64).tobytes())
+    require_decay(beta1, "beta1")
+    if steps < 1:
+        raise InputError(f"got a run of {steps} steps, wanted at least 1")
+    multiples = schedule_multiples(min(steps, LONG), schedule)
+    if not multiples.any():
+        raise InputError(f"a run of {steps} steps does not move: its schedule ends at 0 at once")
+    # (1 - h)^(2 S) = 1/2 beyond h = 1: plain steps at a constant learning rate.
+    plain = 1 + HALF ** (1 / (2 * len(multiples)))
+    return RunFactors(
+        curvature=plain / largest_product(beta1, multiples),
+        noise=noise_factor(beta1, multiples),
+    )
 
 
 def settled_factors(beta1: float) -> RunFactors:
@@ -77,16 +87,6 @@ def settled_factors(beta1: float) -> RunFactors:
 
 
 ONE_STEP = RunFactors(1.0, 1.0)
-
-
-@lru_cache(maxsize=4096)
-def _factors(beta1: float, kept: bytes) -> RunFactors:
-    multiples = np.frombuffer(kept)
-    plain = largest_product(0.0, np.ones(len(multiples)))
-    return RunFactors(
-        curvature=plain / largest_product(beta1, multiples),
-        noise=noise_factor(beta1, multiples),
-    )
 
 
 def noise_factor(beta1: float, multiples: FloatArray) -> float:

@@ -24,6 +24,8 @@ Examples:
       --beta1 0.9 --beta2 0.95 --epsilon 1e-8 --weight-decay 0.1
   scaling-theory predict --from-lr 3e-4 --from-batch-size 64seq --stats runs/stats \\
       --batch-size 0.5Mtok --epsilon 1e-8
+  scaling-theory predict --from-lr 3e-4 --from-batch-size 16seq --stats runs/stats \\
+      --batch-size 64seq --epsilon 1e-8 --beta1 0.9 --steps 128 --schedule cosine
   scaling-theory predict --law law.json --batch-size 512seq --at tokens=2e10 --at n_params=3e8
 """
 
@@ -87,6 +89,18 @@ def predict(
     warmup_steps: Annotated[
         float | None, typer.Option(help="the tuned run's", metavar="STEPS")
     ] = None,
+    steps: Annotated[
+        float | None, typer.Option(help="the tuned run's, for the run law", metavar="STEPS")
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="constant|linear|cosine|warmup_stable_decay", help="of its learning rate"
+        ),
+    ] = None,
+    final_share: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="of the peak, where the schedule ends")
+    ] = None,
     noise_batch: Annotated[
         str | None, typer.Option(metavar="SIZE", help="B_noise = Tr(H Sigma) / g.Hg, if measured")
     ] = None,
@@ -111,6 +125,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     from empirical.cli.predict_input import Question
+    from empirical.cli.predict_schedule import schedule_of
     from empirical.cli.predict_text import text_answer
     from scaling_theory.transfer.situation import Optimizer, Recipe
 
@@ -126,7 +141,16 @@ def predict(
             law=law,
             at=at or (),
             epsilon=epsilon,
-            recipe=Recipe(kind, beta1, beta2, from_epsilon, weight_decay, warmup_steps),
+            recipe=Recipe(
+                kind,
+                beta1,
+                beta2,
+                from_epsilon,
+                weight_decay,
+                warmup_steps,
+                steps,
+                schedule_of(schedule, final_share, steps, warmup_steps),
+            ),
             beta1_half_life=beta1_half_life,
             beta2_half_life=beta2_half_life,
             hold=hold,

@@ -52,10 +52,12 @@ def answer(inputs: Inputs) -> dict[str, Any]:
 
 
 def _notes(inputs: Inputs) -> list[str]:
-    if inputs.statistics is not None and inputs.views == ("tokens",):
+    if inputs.statistics is None:
+        return []
+    if inputs.views == ("tokens",) and inputs.recipe.steps is None:
         return [
-            "the statistics speak of one step, and of runs of equally many steps: leave --hold out "
-            "to see what they say"
+            "the statistics speak of one step, and of runs whose number of steps is stated "
+            "(--steps): leave --hold out to see what they say of one step"
         ]
     return []
 

@@ -6,7 +6,7 @@ its statistics and spectra.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from empirical.judge.table_optima import grids, table_optima
 from empirical.spectra_files import SavedSpectra
 from scaling_theory.branch_point import BranchPoint, Rule
 from scaling_theory.run_law import ONE_STEP, RunFactors, run_factors, run_shape
+from scaling_theory.schedule import Schedule, schedule_multiples
 from scaling_theory.spectral_measure import FloatArray
 from scaling_theory.surface import SurfaceStatistics
 
@@ -92,10 +93,10 @@ def horizon_cells(
     start: str,
     table: RunTable,
     surface: SurfaceStatistics,
-    multiples: Callable[[int], FloatArray],
+    schedule: Schedule,
     spectra: SavedSpectra | None = None,
 ) -> Cells:
-    """The cells of one start. surface: measured there. multiples: of the schedule, for S steps.
+    """The cells of one start. surface: measured there. schedule: of its runs.
 
     Cells where the statistics give no optimum are among the others: nothing can be predicted.
     """
@@ -117,8 +118,8 @@ def horizon_cells(
             batch_size=batch_size,
             steps=steps,
             beta1=first.beta1 or 0.0,
-            multiples=multiples(steps),
-            factors=run_factors(first.beta1 or 0.0, multiples(steps)),
+            multiples=schedule_multiples(steps, schedule),
+            factors=run_factors(first.beta1 or 0.0, steps, schedule),
             descent=descent.value,
             signal=signal.value,
             noise=noise.value,

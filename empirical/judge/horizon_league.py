@@ -22,7 +22,7 @@ from empirical.judge.horizon_trial import (
 from empirical.judge.run_table import read_run_table
 from empirical.spectra_files import NAME, read_spectra
 from empirical.statistics_files import read_statistics
-from empirical.train.schedule import ScheduleConfig, schedule_multiple
+from scaling_theory.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Start:
     name: str
     table: Path
     measured: Path
-    schedule: ScheduleConfig
+    schedule: Schedule
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,11 @@ class League:
 def cells_of(start: Start) -> Cells:
     """The cells of one start, with spectra where its folder has them."""
 
-    def multiples(steps: int) -> np.ndarray:
-        return np.array(
-            [schedule_multiple(step, steps, start.schedule) for step in range(1, steps + 1)]
-        )
-
     return horizon_cells(
         start.name,
         read_run_table(start.table),
         read_statistics(start.measured).surface,
-        multiples,
+        start.schedule,
         read_spectra(start.measured) if (start.measured / NAME).exists() else None,
     )
 

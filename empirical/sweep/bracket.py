@@ -88,10 +88,13 @@ def _bracket(trials: Sequence[Trial], seed: int, limits: Limits, optimum: Optimu
     positions = sorted({trial.position for trial in trials})
     full = len(positions) >= limits.most
 
-    def move(rule: Rule, what: str, *wanted: int) -> Move:
-        if full:
-            return Move("given up", f"the most learning rates were tried: {what}", (), optimum)
-        return Move(rule, what, tuple((p, seed) for p in wanted), optimum)
+    def move(rule: Rule, what: str, *wanted: int) -> Move | None:
+        if not full:
+            return Move(rule, what, tuple((p, seed) for p in wanted), optimum)
+        # Between two higher losses, if far ones, further seeds still tell something.
+        if rule == "fill":
+            return None
+        return Move("given up", f"the most learning rates were tried: {what}", (), optimum)
 
     if not len(grid.x):
         return move("extend", "every run diverged", positions[0] - 2 * OCTAVE)

@@ -14,6 +14,7 @@ from empirical.sweep.parameter_count import parameter_count
 from empirical.sweep.plan_record import StoredRun
 from empirical.train.averages import resolve
 from empirical.train.run_configuration import canonical_json
+from scaling_theory.schedule import Schedule
 
 Groups = Callable[[str, StoredRun], Sequence[str]]
 """(run key, run) -> names of the groups it belongs to; none: the run is left out."""
@@ -52,6 +53,9 @@ COLUMNS = (
     "diverged_at",
     "seed",
     "schedule",
+    "warmup_share",
+    "decay_share",
+    "final_share",
     "dtype",
     "device",
     "path",
@@ -87,6 +91,16 @@ def export_csv(
     for group, key, run in rows:
         writer.writerow(_row(group, key, run))
     return file.getvalue()
+
+
+def _shares(schedule: Schedule) -> dict[str, Cell]:
+    """The shares that this schedule has."""
+    falls = schedule.name != "constant"
+    return {
+        "warmup_share": schedule.warmup_share,
+        "decay_share": schedule.decay_share if schedule.name == "warmup_stable_decay" else None,
+        "final_share": schedule.final_share if falls else None,
+    }
 
 
 def _order(group: str, key: str, run: StoredRun) -> tuple[object, ...]:
@@ -137,6 +151,7 @@ def _row(group: str, key: str, run: StoredRun) -> dict[str, Cell]:
         "diverged_at": run.diverged_at,
         "seed": config.seed,
         "schedule": config.schedule.name,
+        **_shares(config.schedule.shape),
         "dtype": config.dtype,
         "device": config.device,
         "path": run.path,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from empirical.errors import UsageError
 from empirical.judge.grid_losses import GridLosses, grid_losses
 from empirical.judge.misfit import pooled_repetitions
 from empirical.judge.noise_level import NoiseLevel
@@ -57,11 +58,20 @@ def shared_noise(layers: Sequence[Layer]) -> NoiseLevel | None:
 
 
 def shared_repetitions(grids: Sequence[GridLosses]) -> NoiseLevel | None:
-    """The noise level from the repetitions of all grids; None where they are too few."""
+    """The noise level from the repetitions of all grids; None where they have none in common.
+
+    They have none where repetitions are too few, and where grids differ so much that no level
+    fits most of them: short runs from fresh weights do.
+    """
     left = [grid.replicates for grid in grids]
     freedom = sum(each.degrees_of_freedom for each in left)
     squares = sum(each.sum_of_squares for each in left)
-    return pooled_repetitions(left) if freedom >= FEWEST and squares > 0 else None
+    if freedom < FEWEST or not squares > 0:
+        return None
+    try:
+        return pooled_repetitions(left)
+    except UsageError:
+        return None
 
 
 def _columns(

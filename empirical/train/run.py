@@ -15,9 +15,9 @@ from empirical.train.run_batches import BatchDraw
 from empirical.train.run_configuration import WorkUnit
 from empirical.train.run_ledger import Ledger, RunResult
 from empirical.train.run_state import RunState, read_run_state, write_run_state
-from empirical.train.schedule import schedule_multiple
 from empirical.train.text import Corpus
 from empirical.train.trainee import Trainee
+from scaling_theory.schedule import schedule_multiple
 
 SECONDS_BETWEEN_STATES = 20.0
 
@@ -74,8 +74,10 @@ def train_runs(
         passed = {"unit": unit.key, "seconds": time.monotonic() - began, **ledger.progress(step)}
         write_run_state(state_file, RunState(tensors, passed))
 
+    schedule = first.schedule.shape
+
     def rates(step: int) -> Sequence[float]:
-        multiple = schedule_multiple(step, first.steps, first.schedule)
+        multiple = schedule_multiple(step, first.steps, schedule)
         return [run.learning_rate * multiple for run in unit.runs]
 
     on_progress(ledger.step)

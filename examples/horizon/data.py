@@ -11,7 +11,7 @@ from empirical.spectra_files import NAME
 from empirical.statistics_files import NUMBERS
 from empirical.sweep.configuration import SweepConfig
 from empirical.sweep.sweep_file import read_sweep
-from empirical.train.schedule import ScheduleConfig
+from scaling_theory.schedule import Schedule
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "notebooks" / "data"
@@ -30,7 +30,7 @@ def decaying_starts(data: Path = DATA) -> tuple[Start, ...]:
     """The places whose runs are in the repository, learning rates falling linearly."""
     folders = {place: data / "horizon" / place for place in PLACES}
     return tuple(
-        Start(place, folder / TABLE, folder, sweep_of(place).schedule)
+        Start(place, folder / TABLE, folder, sweep_of(place).schedule.shape)
         for place, folder in folders.items()
         if (folder / TABLE).exists()
     )
@@ -40,7 +40,7 @@ def constant_starts(data: Path = DATA) -> tuple[Start, ...]:
     """The two sweeps at a constant learning rate."""
     measured = data / "branch_statistics"
     return tuple(
-        Start(name, data / table, measured, ScheduleConfig()) for name, table in CONSTANT.items()
+        Start(name, data / table, measured, Schedule()) for name, table in CONSTANT.items()
     )
 
 

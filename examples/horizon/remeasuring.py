@@ -25,8 +25,8 @@ from empirical.train.network import GPT, sequence_losses
 from empirical.train.optimizer_configuration import SoftSignSGDConfig
 from empirical.train.optimizers import build_optimizer
 from empirical.train.randomness import private_generator
-from empirical.train.schedule import schedule_multiple
 from empirical.train.text import load_text
+from scaling_theory.schedule import schedule_multiple
 
 BATCH_SIZE, STEPS, POOL = 16, 128, 768
 PLACES = (0, 32, 64, 96, 128)
@@ -83,7 +83,7 @@ def _one_run(
     tokens = BATCH_SIZE * model.config.context
     rule = build_optimizer(model, SoftSignSGDConfig(epsilon=epsilon), peak, tokens_per_step=tokens)
     for step in range(STEPS + 1):
-        rate = peak * schedule_multiple(min(step + 1, STEPS), STEPS, config.schedule)
+        rate = peak * schedule_multiple(min(step + 1, STEPS), STEPS, config.schedule.shape)
         if step in PLACES:
             yield _look(model, pool, ratio, epsilon, factor, step, rate)
         if step == STEPS:

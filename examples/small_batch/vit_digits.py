@@ -30,10 +30,10 @@ from empirical.train.optimizer_configuration import (
 )
 from empirical.train.optimizers import build_optimizer
 from empirical.train.randomness import private_generator
-from empirical.train.schedule import ScheduleConfig, schedule_multiple
+from scaling_theory.schedule import Schedule, schedule_multiple
 
 HELD_OUT, BATCH, EPOCHS, WIDTH, HEADS, DEPTH = 360, 64, 12, 32, 4, 2
-SCHEDULE = ScheduleConfig(name="cosine", warmup_share=0.1, final_share=0.05)
+SCHEDULE = Schedule(name="cosine", warmup_share=0.1, final_share=0.05)
 OCTAVES, SEEDS = 13, (0, 1, 2)
 SUBJECTS: tuple[tuple[str, OptimizerConfig, float], ...] = (
     ("AdamW", AdamWConfig(second_decay=0.999, weight_decay=0.0), 2.0**-13),

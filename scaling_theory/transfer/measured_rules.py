@@ -5,23 +5,19 @@ from __future__ import annotations
 from functools import partial
 from math import inf
 
-from scaling_theory.closed_averages import momentum_factor
-from scaling_theory.estimate import (
-    Estimate,
-    exact_estimate,
-    ratio_estimate,
-    scaled_estimate,
-    sum_estimate,
-)
-from scaling_theory.law import NoOptimalStep, optimal_step
-from scaling_theory.surface import Closure, SurfaceStatistics, eta1_ratio
+from scaling_theory.estimate import exact_estimate, ratio_estimate
+from scaling_theory.law import NoOptimalStep
+from scaling_theory.run_curve import run_curve
+from scaling_theory.run_law import RunFactors, run_factors, settled_factors, whole_steps
+from scaling_theory.schedule import Schedule
+from scaling_theory.surface import Closure, eta1_ratio
 from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
 from scaling_theory.transfer.checks import (
     frozen_state,
     independent_noise,
-    long_run,
+    known_schedule,
     no_memory,
-    same_schedule,
+    tested_length,
     unmeasured,
 )
 from scaling_theory.transfer.settings import one_step_settings, run_settings
@@ -64,8 +60,8 @@ def _epsilons(s: Situation) -> tuple[float | None, float | None]:
 
 
 def _run_law(s: Situation) -> Outcome:
-    """The factor (D / (rho Q + N)) at the new point over that at the old one."""
-    checks = (_tails(s), _pool(s), long_run(s), same_schedule(s))
+    """The factor (D / (kappa Q + nu N)) at the new point over that at the old one."""
+    checks = (_tails(s), _pool(s), tested_length(s), known_schedule(s))
     settings = run_settings(s, 1.0)
     recipe = s.recipe
     beta1 = recipe.beta1 if recipe.optimizer == "adamw" else recipe.beta1 or 0.0
@@ -76,11 +72,15 @@ def _run_law(s: Situation) -> Outcome:
         return without_number(settings, checks, "state the tuned run's epsilon")
     if beta1 is None:
         return without_number(settings, checks, "state the tuned run's beta1")
-    rho = float(momentum_factor(beta1=beta1))
-    rho, points = float(momentum_factor(beta1=beta1)), ((s.batch, new), (s.batch0, old))
+    if s.hold == "tokens" and recipe.steps is None:
+        return without_number(settings, checks, "state the tuned run's number of steps: --steps")
+    points = (
+        (s.batch, new, _factors(s, beta1, s.steps)),
+        (s.batch0, old, _factors(s, beta1, recipe.steps)),
+    )
     try:
-        at_new, at_old = (_shape(s.surface, *point, rho) for point in points)
-        one_step = [s.surface.eta1(*point, "correlated") for point in points]
+        at_new, at_old = (run_curve(s.surface, *point) for point in points)
+        one_step = [s.surface.eta1(*point[:2], "correlated") for point in points]
     except NoOptimalStep as failure:
         return without_number(settings, checks, str(failure))
     factor = exact_estimate(1.0) if points[0] == points[1] else ratio_estimate(at_new, at_old)
@@ -91,10 +91,10 @@ def _run_law(s: Situation) -> Outcome:
     return Outcome(factor, settings, (_grid(outside, error), *checks), "", error, outside)
 
 
-def _shape(surface: SurfaceStatistics, batch: float, epsilon: float, rho: float) -> Estimate:
-    descent, signal, noise = surface.terms(batch, epsilon, "correlated")
-    bend = sum_estimate((scaled_estimate(signal, rho), noise))
-    return optimal_step(descent, bend).learning_rate
+def _factors(s: Situation, beta1: float, steps: float | None) -> RunFactors:
+    if steps is None:
+        return settled_factors(beta1)
+    return run_factors(beta1, whole_steps(steps), s.recipe.schedule or Schedule())
 
 
 def _grid(outside: tuple[str, ...], error: float) -> Check:
@@ -144,16 +144,15 @@ MEASURED_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "run law",
-        "eta = eta0 F(B, eps) / F(B0, eps0), F = E[u].g / (rho E[u].H E[u] + Tr(H Cov u)), "
-        "rho = (1 - beta1) / (1 + beta1)",
+        "eta = eta0 F(B, eps) / F(B0, eps0), F = E[u].g / (kappa E[u].H E[u] + nu Tr(H Cov u)); "
+        "kappa, nu of steps, schedule and beta1: (1 - beta1)/(1 + beta1) and 1 after many steps",
         "own derivation (scaling_theory.run_law), terms of kexue.fm/archives/10563",
         (
             "Gaussian batch gradient",
-            "a run many times 1 / (1 - beta1) long, and below about a thousand steps where the "
-            "learning rate is constant",
+            "runs of at most some hundred steps",
             "one schedule for both",
         ),
-        ("steps",),
+        ("steps", "tokens"),
         _run_law,
     ),
 )

@@ -31,7 +31,7 @@ PREFERENCE: dict[Hold, tuple[str, ...]] = {
         "square root",
         "none",
     ),
-    "tokens": ("sde", "sde, half-life", "linear", "square root", "half-life", "none"),
+    "tokens": ("sde", "sde, half-life", "linear", "square root", "run law", "half-life", "none"),
     "steps": ("run law", "square root", "none"),
 }
 

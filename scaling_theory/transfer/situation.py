@@ -13,6 +13,7 @@ from scaling_theory.errors import (
     require_positive,
 )
 from scaling_theory.estimate import Estimate
+from scaling_theory.schedule import Schedule
 from scaling_theory.surface import SurfaceStatistics
 
 Hold = Literal["one-step", "tokens", "steps"]
@@ -28,6 +29,7 @@ class Recipe:
     """The tuned run's other settings; None is unstated.
 
     epsilon: unit of a gradient. weight_decay: decoupled (theta <- theta - eta lambda theta).
+    steps: how long it was. schedule: of its learning rate; unstated, it is taken as constant.
     """
 
     optimizer: Optimizer = "adamw"
@@ -36,6 +38,8 @@ class Recipe:
     epsilon: float | None = None
     weight_decay: float | None = None
     warmup_steps: float | None = None
+    steps: float | None = None
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -51,6 +55,8 @@ class Recipe:
         ):
             if value is not None:
                 require_not_negative(value, name, "leave it out if it is not used")
+        if self.steps is not None:
+            require_positive(self.steps, "number of steps", "give that of the tuned run")
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,13 @@ class Situation:
     def same(self) -> bool:
         """True where neither batch size nor epsilon changes."""
         return self.batch == self.batch0 and self.epsilon == self.recipe.epsilon
+
+    @property
+    def steps(self) -> float | None:
+        """Steps of the new run: the tuned run's, or as many tokens' worth."""
+        if self.recipe.steps is None or self.hold != "tokens":
+            return self.recipe.steps
+        return self.recipe.steps / self.ratio
 
     def root_v(self, batch: float) -> float | None:
         """sqrt(rms(g)^2 + rms(sigma)^2 / batch), where Adam's sqrt(v) settles; None: unknown."""

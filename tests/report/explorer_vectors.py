@@ -40,6 +40,7 @@ BATCHES = (0.5, 3.0, 16.0, 100.0, 3000.0)
 TUNED = {"learning_rate": 0.0007, "batch_size": 24.0, "epsilon": 0.002}
 KINDS = {"learning rate": 3e-3, "batch size": 90.0, "epsilon": 4e-4, "ratio": 1.7, "exponent": 0.4}
 RUN = {"n_params": 3e8, "tokens": 2e10}
+NINE_STEPS = {"steps": 9.0, "beta1": 0.9, "final_share": 0.1}
 
 Plain = dict[str, Any]
 
@@ -77,18 +78,19 @@ def _on_surfaces(sources: Plain) -> Iterator[Plain]:
     for at in (same, along):
         here = {"way": "carried", "source": "surface, fine", "at": at}
         yield here | {"formula": names[0]}
-        yield here | {"formula": "run law", "at": at | {"covariates": {"steps": 9.0, "beta1": 0.9}}}
+        yield here | {"formula": "run law", "at": at | {"covariates": NINE_STEPS}}
 
 
 def _on_runs(sources: Plain) -> Iterator[Plain]:
     runs = (
-        {"steps": 3.0, "beta1": 0.9},
-        {"steps": 2000.0, "beta1": 0.95},
-        {"steps": 64.0, "beta1": 0.0},
+        {"steps": 3.0, "beta1": 0.9, "final_share": 0.5},
+        {"steps": 2000.0, "beta1": 0.95, "final_share": 1.0},
+        {"steps": 64.0, "beta1": 0.0, "final_share": 0.0},
+        {"steps": 1.0, "beta1": 0.8, "final_share": 0.0},
     )
     for source, batch, run in product(sources, (3.0, 100.0), runs):
-        for epsilon in (0.0012, 0.05):
-            at = _at(batch, epsilon, "steps") | {"covariates": run}
+        for epsilon, keep in ((0.0012, "steps"), (0.05, "tokens")):
+            at = _at(batch, epsilon, keep) | {"covariates": run}
             yield {"formula": "run law", "way": "carried", "source": source, "at": at}
 
 

@@ -12,6 +12,7 @@ from empirical.report.explorer.measured_run import measured_run
 from empirical.report.explorer.scenes import Scene, next_step, whole_run
 from empirical.statistics_files import from_json
 from scaling_theory.laws.table import LAW_FORMS
+from scaling_theory.schedule import Schedule
 from scaling_theory.transfer.measured_rules import MEASURED_RULES
 from scaling_theory.transfer.situation import Hold, Recipe, Situation
 from tests.report.explorer_vectors import GRIDS, made_up_law, made_up_statistics
@@ -84,28 +85,30 @@ def test_awkward_statistics_make_a_scene(name: str) -> None:
     assert all(stop.value < float("inf") for stop in scene.sliders[1].stops)
 
 
-def test_the_run_law_is_that_of_predict() -> None:
-    """Another route: the rule of `predict`, whose momentum has settled.
-
-    After S steps rho_S is above rho by less than 2 rho / (S (1 - beta1)), here 2e-5 of it, and the
-    ratio moves by no more than that.
-    """
+@pytest.mark.parametrize("keep", ["steps", "tokens"])
+def test_the_run_law_is_that_of_predict(keep: Hold) -> None:
+    """Another route: the rule of `predict`, told the steps of the tuned run."""
     saved = from_json(made_up_statistics("fine"))
     rule = next(rule for rule in MEASURED_RULES if rule.name == "run law")
+    recipe = Recipe(
+        "adamw", beta1=0.9, epsilon=0.002, steps=250, schedule=Schedule("linear", final_share=0.2)
+    )
     moved = Situation(
         learning_rate=7e-4,
         batch0=24.0,
-        batch=100.0,
-        hold="steps",
-        recipe=Recipe("adamw", beta1=0.9, epsilon=0.002),
+        batch=96.0,
+        hold=keep,
+        recipe=recipe,
         wanted_epsilon=0.0012,
         surface=saved.surface,
     )
     wanted = rule.apply(moved).factor
     tuned = {"learning_rate": 7e-4, "batch_size": 24.0, "epsilon": 0.002}
-    at = {"batch_size": 100.0, "epsilon": 0.0012, "keep": "steps", "tuned": tuned}
+    at = {"batch_size": 96.0, "epsilon": 0.0012, "keep": keep, "tuned": tuned}
     carried = FORMULAS["run law"].carried
     assert wanted is not None and carried is not None
-    run = {"covariates": {"steps": 1e6, "beta1": 0.9}}
+    # The page's number of steps is that of the run asked for.
+    steps = 250 / (4 if keep == "tokens" else 1)
+    run = {"covariates": {"steps": steps, "beta1": 0.9, "final_share": 0.2}}
     found = carried(made_up_statistics("fine"), at | run)
-    assert found["learning_rate"] == pytest.approx(7e-4 * wanted.value, rel=2e-5)
+    assert found["learning_rate"] == pytest.approx(7e-4 * wanted.value, rel=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log
 
 import numpy as np
@@ -11,7 +12,7 @@ from empirical.judge.noise_level import known_noise
 from empirical.judge.optimum_record import Status
 from empirical.sweep.bracket import OCTAVE, Limits, next_move
 from empirical.sweep.lattice import learning_rate, position_of
-from empirical.sweep.trials import Trial
+from empirical.sweep.trials import Trial, shared_noise
 from tests.sweep.loss_model import Found, bracket_together, imagined
 
 LIMITS = Limits(width=0.25, most=12, seeds=(0, 1), more_seeds=(2, 3))
@@ -126,6 +127,34 @@ def test_it_gives_up_at_its_limits() -> None:
     move = next_move(trials({-1: 1.3, 0: 1.2, 1: 1.1}), 0, few, NOISE)
     assert move.rule == "given up"
     assert not move.wanted
+
+
+def test_at_its_limits_a_bracketed_optimum_still_gets_its_seeds() -> None:
+    """Closed form: four learning rates are the most, and the lowest has a far neighbour."""
+    few = Limits(width=0.25, most=4, seeds=(0, 1))
+    move = next_move(trials({-1: 1.4, 0: 1.3, 1: 1.1, 3: 1.2}), 0, few, NOISE)
+    assert move.rule == "seeds"
+    assert list(move.wanted) == [(0, 1), (OCTAVE, 1), (3 * OCTAVE, 1)]
+
+
+def repeated(differences: Sequence[float]) -> tuple[tuple[Trial, ...], ...]:
+    """Cells of three learning rates and two seeds; the seeds differ by so much, up and down."""
+    return tuple(
+        tuple(
+            Trial(OCTAVE * at, seed, 1.0 + 0.1 * (at - 1) ** 2 + seed * (-1) ** at * difference)
+            for at in range(3)
+            for seed in (0, 1)
+        )
+        for difference in differences
+    )
+
+
+def test_cells_without_a_noise_level_in_common_are_judged_each_by_itself() -> None:
+    """Closed form: differences over eight decades have no typical one; nearly equal ones do."""
+    assert shared_noise([repeated([1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0])]) is None
+    level = shared_noise([repeated([1.0e-3, 1.1e-3, 0.9e-3, 1.0e-3, 1.2e-3, 0.8e-3])])
+    assert level is not None
+    assert 5e-4 < level.standard_deviation < 2e-3
 
 
 def test_more_seeds_where_learning_rates_alone_do_not_narrow_it() -> None:

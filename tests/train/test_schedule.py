@@ -4,12 +4,14 @@ import math
 
 import pytest
 
-from empirical.train.schedule import SHAPES, ScheduleConfig, schedule_multiple
+from empirical.train.schedule import ScheduleConfig
+from scaling_theory.errors import InputError
+from scaling_theory.schedule import SHAPES, Schedule, schedule_multiples
 
 
 def multiples(steps: int, **settings: object) -> list[float]:
-    config = ScheduleConfig.model_validate(settings)
-    return [schedule_multiple(step, steps, config) for step in range(1, steps + 1)]
+    shape = ScheduleConfig.model_validate(settings).shape
+    return [float(multiple) for multiple in schedule_multiples(steps, shape)]
 
 
 def test_warm_up_rises_linearly_to_the_peak() -> None:
@@ -38,3 +40,17 @@ def test_the_last_step_has_the_final_share(name: str) -> None:
 def test_a_schedule_without_decay_stays() -> None:
     """Edge: a decay share of 0 divides by nothing."""
     assert multiples(5, name="warmup_stable_decay", decay_share=0.0) == [1.0] * 5
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"name": "exponential"}, "one of constant"),
+        ({"final_share": 1.5}, "final share"),
+        ({"warmup_share": 1.0}, "warm-up share"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(settings: dict[str, object], said: str) -> None:
+    """Caller's mistakes, each in one line."""
+    with pytest.raises(InputError, match=said):
+        Schedule(**settings)  # type: ignore[arg-type]

@@ -14,16 +14,16 @@ from functools import partial
 from math import hypot, inf, log
 from typing import Literal
 
-import numpy as np
-
 from empirical.judge.claims.claim import GIVE_LAW, GIVE_STATISTICS, Known
+from empirical.judge.schedule_columns import schedule_of
 from empirical.judge.verdict_cells import Cell
 from empirical.judge.verdict_slices import WORDS, Held
 from scaling_theory.errors import InputError
 from scaling_theory.estimate import Estimate
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.laws.table import LAW_FORMS
-from scaling_theory.run_law import run_momentum_factor, run_shape
+from scaling_theory.run_curve import run_curve
+from scaling_theory.run_law import run_factors, whole_steps
 from scaling_theory.surface import Closure, SurfacePrediction
 
 EPSILON_OF = {"sgd": inf, "signsgd": 0.0}
@@ -75,25 +75,21 @@ def one_step(cell: Cell, known: Known, closure: Closure) -> Foretold:
 
 
 def run_law(cell: Cell, known: Known) -> Foretold:
-    """ln of D / (rho_S Q + N), see `scaling_theory.run_law`; all steps weigh alike in rho_S."""
+    """ln of D / (kappa Q + nu N), see `scaling_theory.run_law`."""
     greedy, surface = _greedy(cell, known, "correlated"), known.statistics(cell)
     if isinstance(greedy, Silence) or surface is None:
         return greedy if isinstance(greedy, Silence) else Silence(GIVE_STATISTICS)
     beta1 = cell.run.beta1 or (None if cell.optimizer.lower().startswith("adam") else 0.0)
     if beta1 is None or cell.steps is None:
         return Silence(f"the table states no {'beta1' if beta1 is None else 'steps'}")
-    factor = run_momentum_factor(beta1, np.ones(max(round(cell.steps), 1)))
-    descent, signal, noise = surface.terms(greedy.batch_size, greedy.epsilon, "correlated")
-    rate = run_shape(descent.value, signal.value, noise.value, factor)
-    # d ln rate: of the descent, and of the curvature as a share of it.
-    bend = descent.value / rate
-    parts = (
-        descent.standard_error / descent.value,
-        factor * signal.standard_error / bend,
-        noise.standard_error / bend,
-        greedy.interpolation_error,
-    )
-    return Estimate(log(rate), hypot(*parts), surface.samples)
+    try:
+        schedule = schedule_of(cell.run)
+        factors = run_factors(beta1, whole_steps(cell.steps), schedule)
+        rate = run_curve(surface, greedy.batch_size, greedy.epsilon, factors)
+    except (NoOptimalStep, InputError) as failure:
+        return Silence(str(failure))
+    error = hypot(rate.standard_error / rate.value, greedy.interpolation_error)
+    return Estimate(log(rate.value), error, surface.samples)
 
 
 def _greedy(cell: Cell, known: Known, closure: Closure) -> SurfacePrediction | Silence:
@@ -185,7 +181,7 @@ INDEPENDENT = Prediction(
 
 RUN_LAW = Prediction(
     "run law",
-    "D / (rho_S Q + N): descent over curvature where the runs begin, momentum divides the signal's",
+    "D / (kappa Q + nu N): descent over curvature where the runs begin; steps, schedule, momentum",
     "own derivation (scaling_theory.run_law)",
     "shape",
     run_law,

@@ -22,16 +22,13 @@ from typing import Any
 import numpy as np
 
 from empirical.statistics_files import from_json
-from scaling_theory.estimate import (
-    Estimate,
-    exact_estimate,
-    ratio_estimate,
-    scaled_estimate,
-    sum_estimate,
-)
+from scaling_theory.errors import InputError
+from scaling_theory.estimate import Estimate, exact_estimate, ratio_estimate
 from scaling_theory.fitted_law import FittedLaw
-from scaling_theory.law import NoMinimum, NoOptimalStep, optimal_step
-from scaling_theory.run_law import run_momentum_factor
+from scaling_theory.law import NoMinimum, NoOptimalStep
+from scaling_theory.run_curve import run_curve
+from scaling_theory.run_law import RunFactors, run_factors, whole_steps
+from scaling_theory.schedule import Schedule
 from scaling_theory.surface import Closure, SurfacePrediction, SurfaceStatistics, eta1_ratio
 from scaling_theory.transfer.run_rules import RUN_RULES
 from scaling_theory.transfer.situation import Situation
@@ -127,27 +124,30 @@ def _one_step_carried(source: Plain, at: Plain, closure: Closure) -> Answer:
 
 
 def _run_carried(source: Plain, at: Plain) -> Answer:
-    """The tuned learning rate along D / (rho_S Q + N), S steps with the momentum beta1."""
-    surface, tuned, run = surface_of(source), at["tuned"], at["covariates"]
-    factor = run_momentum_factor(run["beta1"], np.ones(int(run["steps"])))
+    """The tuned learning rate along D / (kappa Q + nu N), each end with its own steps."""
+    surface, tuned = surface_of(source), at["tuned"]
     places = [(end["batch_size"], float(end["epsilon"])) for end in (at, tuned)]
+    runs = [covariates_at(at, batch_size) for batch_size, _ in places]
     try:
         ends = [surface.eta1(*place, "correlated") for place in places]
-        shapes = [_run_shape(surface, *place, factor) for place in places]
+        new, old = (
+            run_curve(surface, *place, _factors(run))
+            for place, run in zip(places, runs, strict=True)
+        )
     except NoOptimalStep as failure:
         return _no_step(failure)
+    except InputError:
+        return no_answer("no such run")
     same = places[0] == places[1]
-    ratio = exact_estimate(1.0) if same else ratio_estimate(shapes[0], shapes[1])
+    ratio = exact_estimate(1.0) if same else ratio_estimate(new, old)
     # How far rival interpolations stray is known of the one-step curve, made of the same terms.
     return _moved(tuned["learning_rate"], ratio, *ends)
 
 
-def _run_shape(
-    surface: SurfaceStatistics, batch_size: float, epsilon: float, factor: float
-) -> Estimate:
-    descent, signal, noise = surface.terms(batch_size, epsilon, "correlated")
-    bend = sum_estimate((scaled_estimate(signal, factor), noise))
-    return optimal_step(descent, bend).learning_rate
+def _factors(run: Plain) -> RunFactors:
+    """kappa and nu; the learning rate falls linearly to a share of its peak, 1: it is constant."""
+    schedule = Schedule("linear", final_share=run["final_share"])
+    return run_factors(run["beta1"], whole_steps(run["steps"]), schedule)
 
 
 def _moved(
@@ -170,7 +170,7 @@ def _beyond(found: SurfacePrediction) -> tuple[str, ...]:
     return tuple(name for name in names if any(said.startswith(name) for said in found.outside))
 
 
-def covariates_at(law: FittedLaw, at: Plain, batch_size: float, epsilon: float) -> dict[str, float]:
+def covariates_at(at: Plain, batch_size: float) -> dict[str, float]:
     """The run's covariates at another batch size: tokens go with B where steps are kept."""
     found = dict(at["covariates"])
     ratio = batch_size / at["batch_size"]
@@ -178,15 +178,18 @@ def covariates_at(law: FittedLaw, at: Plain, batch_size: float, epsilon: float) 
         found["tokens"] *= ratio
     if at["keep"] == "tokens" and "steps" in found:
         found["steps"] /= ratio
-    if "epsilon" in law.covariates:
-        found["epsilon"] = epsilon
     return found
+
+
+def _of_law(law: FittedLaw, at: Plain, batch_size: float, epsilon: float) -> dict[str, float]:
+    found = covariates_at(at, batch_size)
+    return found | ({"epsilon": epsilon} if "epsilon" in law.covariates else {})
 
 
 def _fitted(source: Plain, at: Plain) -> Answer:
     law = law_of(source)
     batch = at["batch_size"]
-    run = covariates_at(law, at, batch, at["epsilon"])
+    run = _of_law(law, at, batch, at["epsilon"])
     rate = law.learning_rate(batch, run)
     return answer(
         rate.value,
@@ -199,7 +202,7 @@ def _fitted(source: Plain, at: Plain) -> Answer:
 def _fitted_carried(source: Plain, at: Plain) -> Answer:
     law, tuned = law_of(source), at["tuned"]
     ends = [
-        (batch, covariates_at(law, at, batch, epsilon))
+        (batch, _of_law(law, at, batch, epsilon))
         for batch, epsilon in (
             (at["batch_size"], at["epsilon"]),
             (tuned["batch_size"], tuned["epsilon"]),

@@ -28,6 +28,7 @@ TITLE = "Learning rate, batch size and ε: explore"
 FORMULA_SCRIPTS = (
     "explorer_interpolation.js",
     "explorer_surface.js",
+    "explorer_run_law.js",
     "explorer_laws.js",
     "explorer_formulas.js",
 )

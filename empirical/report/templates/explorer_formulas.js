@@ -51,7 +51,7 @@ function moved(at, factor, there, here) {
   return answer(rate, error, interval, interpolation, merged(there.outside, here.outside));
 }
 
-// The run law of scaling_theory/run_law.py: momentum divides the curvature along the mean update.
+// The tuned learning rate along the run law, each end with its own number of steps.
 const runLaw = {
   alone: null,
   carried(source, at) {
@@ -59,8 +59,9 @@ const runLaw = {
       etaOne(source, end.batch_size, Number(end.epsilon), "correlated"));
     const failed = ends.find((end) => end.status !== "ok");
     if (failed) return noAnswer(failed.status);
-    const rho = momentumFactor(at.covariates.beta1, at.covariates.steps);
-    const [there, here] = ends.map((end) => runShape(end.terms, rho));
+    const factors = ends.map((end) => runFactors(covariatesAt(at, end.batchSize)));
+    if (factors.includes(null)) return noAnswer("no such run");
+    const [there, here] = ends.map((end, i) => runShape(end.terms, factors[i]));
     if (!there || !here) return noAnswer("no minimum");
     const same = ends[0].batchSize === ends[1].batchSize && ends[0].epsilon === ends[1].epsilon;
     const factor = same

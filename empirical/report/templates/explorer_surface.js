@@ -95,27 +95,6 @@ function astray(strays) {
   return Math.max(0, ...sizes);
 }
 
-const settled = new Map();
-
-// rho_S: the mean over S steps of the squared weights of a bias-corrected average.
-function momentumFactor(beta1, steps) {
-  const key = `${beta1} ${steps}`;
-  if (!settled.has(key)) {
-    let total = 0;
-    for (let t = 1; t <= steps; t += 1) total += (1 + beta1 ** t) / (1 - beta1 ** t);
-    settled.set(key, (((1 - beta1) / (1 + beta1)) * total) / steps);
-  }
-  return settled.get(key);
-}
-
-// D / (rho Q + N), the learning rate of a run up to its one number.
-function runShape([descent, signal, noise], factor) {
-  const value = factor * signal.value + noise.value;
-  if (value <= 0) return null;
-  const bend = { value, error: Math.hypot(factor * signal.error, noise.error) };
-  return { value: descent.value / value, error: ratioError(descent, bend) };
-}
-
 // eta_1 at `there` over eta_1 at `here`, with both kinds of error.
 function etaRatio(there, here) {
   if (there.batchSize === here.batchSize && there.epsilon === here.epsilon) {

@@ -3,6 +3,7 @@ const SAMPLES = 72;
 const REASONS = {
   "no minimum": "no minimum: the curvature along this update is not positive",
   "no descent": "no descent: this update does not point downhill",
+  "no such run": "a single step with a learning rate of 0",
   "no claim": "makes no claim when steps are kept",
   "no number": "the law gives no number here",
   "not computed here": "this law is not computed in the page: use scaling-theory predict",
