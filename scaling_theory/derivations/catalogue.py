@@ -27,6 +27,7 @@ from scaling_theory.derivations.muon import muon
 from scaling_theory.derivations.noise_batches import noise_batches
 from scaling_theory.derivations.one_step import one_step_law
 from scaling_theory.derivations.peaked import peaked_form
+from scaling_theory.derivations.run_schedule import run_schedule
 from scaling_theory.derivations.scalar_noise import scalar_noise
 from scaling_theory.derivations.sgd import one_step_sgd, steps_and_samples
 from scaling_theory.derivations.sign import sign_moments
@@ -75,6 +76,7 @@ DERIVATIONS: dict[str, Derivation] = {
     "epsilon-crossover": epsilon_crossover,
     "momentum": adam_average,
     "momentum-run": momentum_run,
+    "run-schedule": run_schedule,
     "adam-surge": adam_surge,
     "update-rms": adam_update_rms,
     "weight-rms": adamw_weight_rms,

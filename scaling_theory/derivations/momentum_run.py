@@ -87,7 +87,7 @@ def _room() -> Step:
         equation=equate(sy.eta_stable, 2 / (sy.rho * sy.h)),
         derived=sp.factor(pole),
         how="The variance grows without bound where its denominator vanishes. Momentum divides the "
-        "curvature that limits the learning rate by 1/ρ and leaves the noise: the law of whole "
+        "curvature that limits the learning rate by 1/ρ and leaves the noise: the law of long "
         "runs has ρ at the curvature, D/(ρQ + N), where the view of one step has it at the noise.",
         source=sources.OWN,
         where={sy.rho: momentum_factor()},

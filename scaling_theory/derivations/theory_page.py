@@ -85,7 +85,9 @@ CHAPTERS = (
         ),
     ),
     Chapter("Epsilon over a run", ("epsilon-crossover",)),
-    Chapter("Moving averages", ("momentum", "momentum-run", "adam-surge", "update-rms")),
+    Chapter(
+        "Moving averages", ("momentum", "momentum-run", "run-schedule", "adam-surge", "update-rms")
+    ),
     Chapter("Weights under decay, and Muon", ("weight-rms", "muon")),
 )
 _TABLES: dict[str, Callable[[], Table]] = {
