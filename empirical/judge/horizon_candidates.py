@@ -87,6 +87,9 @@ CANDIDATES: tuple[Candidate, ...] = (
         _shape(lambda c: c.run_law),
     ),
     Candidate(
+        "run law itself", "D/(κQ + νN) with the factor 1", "nothing", _shape(lambda c: c.run_law)
+    ),
+    Candidate(
         "settled momentum",
         "one factor times D/(ρQ + N), as after many steps at a constant learning rate",
         "factor",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,13 @@ def cells_of(start: Start) -> Cells:
     )
 
 
-def judge_starts(starts: Sequence[Start], seed: int = 0) -> League:
-    """All cells of these starts in one league."""
+def judge_starts(starts: Sequence[Start], seed: int = 0, *, largest_epsilon: float = inf) -> League:
+    """All cells of these starts in one league, those of larger epsilon (rms sigma) left out."""
     identified: list[HorizonCell] = []
     others: list[str] = []
     for start in starts:
         found = cells_of(start)
-        identified += found.identified
+        identified += [c for c in found.identified if c.epsilon_ratio <= largest_epsilon]
         others += found.others
     cells = Cells(tuple(identified), tuple(others))
     ready = [prepare(candidate, identified) for candidate in candidates_for(identified)]

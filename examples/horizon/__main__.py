@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from math import inf
 
 from empirical.errors import UsageError
 from empirical.judge.horizon_league import judge_starts
@@ -41,26 +42,35 @@ def main() -> int:
     parser.add_argument("what", choices=("measure", "collect", "judge", "remeasure"))
     parser.add_argument("--start", choices=PLACES, action="append", help="repeatable; default: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--largest-epsilon", type=float, default=inf, metavar="RATIO", help="judge: over rms sigma"
+    )
     options = parser.parse_args()
     try:
-        act(options.what, options.start or list(PLACES), options.seed)
+        if options.what == "judge":
+            judge(options.seed, options.largest_epsilon)
+        else:
+            act(options.what, options.start or list(PLACES), options.seed)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
+def judge(seed: int, largest_epsilon: float) -> None:
+    """The leagues as text; the cells of a whole one as a table."""
+    leagues = {"constant": constant_starts(), "linear decay": decaying_starts()}
+    for schedule, starts in leagues.items():
+        league = judge_starts(starts, seed, largest_epsilon=largest_epsilon)
+        print(f"learning rate: {schedule}; {league_text(league)}\n")
+        if largest_epsilon == inf:
+            name = f"horizon_cells_{schedule.replace(' ', '_')}.csv"
+            write_cells(league.cells.identified, DATA / name)
+
+
 def act(what: str, places: list[str], seed: int) -> None:
-    """One of the commands."""
-    if what == "judge":
-        leagues = {"constant": constant_starts(), "linear decay": decaying_starts()}
-        for schedule, starts in leagues.items():
-            if starts:
-                league = judge_starts(starts, seed)
-                print(f"learning rate: {schedule}; {league_text(league)}\n")
-                name = f"horizon_cells_{schedule.replace(' ', '_')}.csv"
-                write_cells(league.cells.identified, DATA / name)
-    elif what == "collect":
+    """Collect, measure or measure again along runs."""
+    if what == "collect":
         for place in places:
             print(collect(place))
     # torch is wanted for nothing else here
