@@ -99,22 +99,12 @@ eta = _declare("eta", r"\eta", "learning rate", "p/u")
 eta_0 = _declare("eta_0", r"\eta_0", "a known good learning rate, at batch B_0", "p/u")
 eta_star = _declare("eta_star", r"\eta^*", "optimal learning rate of one step", "p/u")
 eta_max = _declare("eta_max", r"\eta_{\max}", "largest optimal learning rate over B", "p/u")
-eta_stable = _declare(
-    "eta_stable", r"\eta_{\mathrm{stable}}", "largest stable learning rate of a direction", "p/u"
-)
+eta_stable = _declare("eta_stable", r"\eta_{\mathrm{stable}}", "largest stable rate", "p/u")
 eta_min = _declare("eta_min", r"\eta_{\min}", "smallest learning rate of a schedule", "p/u")
 room = _declare("room", "h_S", "largest eta times curvature that a run brings down", "1")
 final_share = _declare("final_share", "f", "where a schedule ends, share of its peak", "1")
-first_multiple = _declare("first_multiple", "s_1", "share of the peak rate at step 1", "1")
-second_multiple = _declare("second_multiple", "s_2", "share of the peak rate at step 2", "1")
 noise_of_run = _declare("noise_of_run", r"\nu_2", "noise of two steps over their descent", "1")
-steps_left = _declare(
-    "steps_left", "n", "steps of a run after this one", "1", integer=True, positive=True
-)
-weight_of_draw = _declare("weight_of_draw", "b_i", "share of one draw in a long run's way", "1")
-mean_log_growth = _declare(
-    "mean_log_growth", r"\overline{\ln|1-h_Ss|}", "mean growth per step over a run", "1", real=True
-)
+mean_log = _declare("mean_log", r"\bar\ell", "mean of ln|1 - h s| over a run", "1", real=True)
 eta_square_mean = _declare("eta_square_mean", r"\nu/t", "mean of eta^2 over a schedule", "p^2/u^2")
 eta_infinity = _declare("eta_infinity", r"\eta_\infty", "eta* at infinite batch", "p/u")
 eta_peak = _declare("eta_peak", r"\eta_{\mathrm{peak}}", "eta* at the peak of a surge", "p/u")

@@ -15,8 +15,8 @@ from empirical.judge.horizon_trial import (
     SCOPES,
     SPLITS,
     Scope,
+    Score,
     Split,
-    Verdict,
     prepare,
     try_candidates,
 )
@@ -38,10 +38,10 @@ class Start:
 
 @dataclass(frozen=True)
 class League:
-    """cells: all starts. verdicts: by scope and split, the best candidate first."""
+    """cells: all starts. scores: by scope and split, the best candidate first."""
 
     cells: Cells
-    verdicts: dict[tuple[Scope, Split], tuple[Verdict, ...]]
+    scores: dict[tuple[Scope, Split], tuple[Score, ...]]
 
 
 def cells_of(start: Start) -> Cells:
@@ -66,11 +66,11 @@ def judge_starts(starts: Sequence[Start], seed: int = 0, *, largest_epsilon: flo
         others += found.others
     cells = Cells(tuple(identified), tuple(others))
     ready = [prepare(candidate, identified) for candidate in candidates_for(identified)]
-    verdicts = {
+    scores = {
         (scope, split): try_candidates(
             ready, identified, split, scope=scope, rng=np.random.default_rng(seed)
         )
         for scope in SCOPES
         for split in SPLITS
     }
-    return League(cells, verdicts)
+    return League(cells, scores)

@@ -31,7 +31,7 @@ REPETITIONS = 2000
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Score:
     """How a candidate predicts cells that its number was not fitted to.
 
     rms: of ln eta* predicted less measured, with its 95 % interval from a bootstrap over the
@@ -106,7 +106,7 @@ def try_candidates(
     *,
     scope: Scope,
     rng: np.random.Generator,
-) -> tuple[Verdict, ...]:
+) -> tuple[Score, ...]:
     """All candidates on one split, the best first."""
     measured = np.array([cell.ln_eta for cell in cells])
     bend = np.array(
@@ -125,7 +125,7 @@ def try_candidates(
     best = int(np.argmin(rms))
     order = np.argsort(rms)
     return tuple(
-        Verdict(
+        Score(
             candidate=ready[k].candidate.name,
             split=split,
             rms=float(rms[k]),

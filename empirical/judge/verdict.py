@@ -131,6 +131,11 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome.CANNOT_TELL
 
 
+def alike(outcomes: Sequence[Outcome]) -> Outcome:
+    """Of one claim on several tables: what all of them say, unknown where they differ."""
+    return outcomes[0] if len(set(outcomes)) == 1 else Outcome.CANNOT_TELL
+
+
 def counted(outcomes: Sequence[Outcome], place: str) -> str:
     """How many of each, such as "of 7 pairs 3 agree, 4 cannot tell"."""
     words = {"agrees": "agree", "disagrees": "disagree"}

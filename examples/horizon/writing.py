@@ -23,11 +23,11 @@ def league_text(league: League) -> str:
         f"{len(league.cells.identified)} cells with an optimum, {len(league.cells.others)} without"
     ]
     lines += [f"  {label}" for label in league.cells.others]
-    for (scope, split), verdicts in league.verdicts.items():
-        if not verdicts:
+    for (scope, split), scores in league.scores.items():
+        if not scores:
             continue
-        lines.append(f"\none number for each {scope}; held out: {split}; {verdicts[0].cells} cells")
-        for v in verdicts:
+        lines.append(f"\none number for each {scope}; held out: {split}; {scores[0].cells} cells")
+        for v in scores:
             low, high = v.rms_interval
             lines.append(
                 f"  {v.candidate:28} rms {v.rms:.3f} ({low:.2f} to {high:.2f})  regret "

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from empirical.judge.claim import agreed, pooled_spread
+from empirical.judge.seed_spread import pooled_spread
+from empirical.judge.verdict import Outcome, alike
 from examples.small_batch import tables
 from examples.small_batch.claims import Finding, batch_claims, robustness_claim, scale_claims
 from examples.small_batch.comparison import Cells, best_loss, widths
@@ -31,6 +32,12 @@ ROBUSTNESS = ("text", "batch_size", "setting", "factor", "rise", "rise_se", "div
 VERDICTS = (
     "claim", "source", "criterion", "text", "value", "low", "high", "verdict", "overall",
 )  # fmt: skip
+WORDS = {
+    Outcome.AGREES: "reproduced",
+    Outcome.DISAGREES: "not reproduced",
+    Outcome.CANNOT_TELL: "inconclusive",
+}
+"""What is said of a paper's claim."""
 
 Row = Sequence[object]
 
@@ -115,7 +122,7 @@ def _verdicts(found: Sequence[tuple[str, Finding]]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     for text, finding in found:
         same = [
-            other.verdict
+            other.outcome
             for where, other in found
             if other.claim == finding.claim and (where == "digits") == (text == "digits")
         ]
@@ -123,7 +130,7 @@ def _verdicts(found: Sequence[tuple[str, Finding]]) -> list[Sequence[str]]:
             shown = (f"{x:+.3f}" for x in (number.value, number.low, number.high))
             rows.append(
                 (finding.claim, finding.source, finding.criterion, text, *shown,
-                 finding.verdict.value, agreed(same).value)
+                 WORDS[finding.outcome], WORDS[alike(same)])
             )  # fmt: skip
     return rows
 

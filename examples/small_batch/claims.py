@@ -18,7 +18,8 @@ from functools import partial
 
 import numpy as np
 
-from empirical.judge.claim import Interval, Spread, Verdict, both, difference
+from empirical.judge.seed_spread import Interval, Spread, difference
+from empirical.judge.verdict import Outcome, together
 from examples.small_batch.cells import Cell
 from examples.small_batch.comparison import RISE, Cells, gap, less, rate_exponent, wider
 
@@ -36,7 +37,7 @@ class Finding:
     source: str
     criterion: str
     numbers: tuple[Interval, ...]
-    verdict: Verdict
+    outcome: Outcome
 
 
 def batch_claims(cells: Cells, like: Sequence[Cells] = ()) -> list[Finding]:
@@ -75,7 +76,7 @@ def batch_claims(cells: Cells, like: Sequence[Cells] = ()) -> list[Finding]:
             "marek",
             f"gap of SGD to Adam at B=1 <= {SGD_GAP:g}, and larger at B=16",
             (small, grows),
-            both(small.below(SGD_GAP), grows.above(0.0)),
+            together([small.below(SGD_GAP), grows.above(0.0)]),
         )
     )
     momentum = gap(cells, ("SGD", 1), ("momentum SGD", 1), like)
@@ -160,13 +161,15 @@ def scale_claims(cells: Cells, batch: int, like: Sequence[Cells] = ()) -> list[F
             "own",
             f"|L(√numel-SGD) - L(SGD-SaI)| <= {MARGIN:g}",
             (root,),
-            both(root.below(MARGIN), Interval(-root.value, -root.high, -root.low).below(MARGIN)),
+            together(
+                [root.below(MARGIN), Interval(-root.value, -root.high, -root.low).below(MARGIN)]
+            ),
         ),
         Finding(
             "SGD-SaI is less sensitive to the learning rate than AdamW and momentum SGD",
             "sai",
             f"octaves within {RISE:g} nats of the best: SGD-SaI's less the other's > 0",
             tuple(widths),
-            both(*(each.above(0.0) for each in widths)),
+            together([each.above(0.0) for each in widths]),
         ),
     ]

@@ -7,7 +7,7 @@ from math import log, sqrt
 
 import numpy as np
 
-from empirical.judge.claim import (
+from empirical.judge.seed_spread import (
     Interval,
     Spread,
     difference,

@@ -10,7 +10,7 @@ from scaling_theory.derivations.step import Step, equate
 
 __all__ = ["run_schedule"]
 
-_FLAT = "A direction too flat to forget: its way is Σ s_t m_t, m_t bias-corrected averages of u_i."
+_FLAT = "A direction too flat to forget: its way is Σ s_t m_t, m_t bias-corrected averages."
 _SHARP = (
     "One direction without noise or momentum, θ ← (1 − hs)θ with h = ηλ; s falls linearly from 1 "
     "to f over many steps, h f < 1 < h."
@@ -18,39 +18,24 @@ _SHARP = (
 
 
 def run_schedule() -> tuple[Step, ...]:
-    """nu of two steps and of many, and where a falling learning rate stops taming a direction."""
-    return (_two_steps(), _many_steps(), _mean_log(), _room_of_falling())
+    """nu of two steps, and where a falling learning rate stops taming a direction."""
+    return (_two_steps(), _mean_log(), _room_of_falling())
 
 
 def _two_steps() -> Step:
-    beta, one, two = sy.beta1, sy.first_multiple, sy.second_multiple
+    beta = sy.beta1
     first, second = sp.symbols("first second", cls=sp.Dummy)
     # m_1 = u_1, m_2 = (1 - beta)(beta u_1 + u_2)/(1 - beta^2)
-    way = one * first + two * (1 - beta) * (beta * first + second) / (1 - beta**2)
+    way = first + (1 - beta) * (beta * first + second) / (1 - beta**2)
     variance = sum(sp.diff(way, draw) ** 2 for draw in (first, second))
-    claim = ((one + two * beta / (1 + beta)) ** 2 + (two / (1 + beta)) ** 2) / (one + two)
     return Step(
         title="Noise of two steps",
-        assumption=_FLAT,
-        equation=equate(sy.noise_of_run, claim),
-        derived=sp.cancel(variance / (one + two)),
-        how="The variance of the way for draws of unit variance, over the sum of the multiples, "
-        "by which the descent grows. The first draw counts in both steps: short runs with "
-        "momentum carry more noise than plain ones.",
-        source=sources.OWN,
-    )
-
-
-def _many_steps() -> Step:
-    later = sp.Symbol("later", integer=True, nonnegative=True)
-    share = (1 - sy.beta1) * sy.beta1**later
-    return Step(
-        title="Noise of many steps",
-        assumption=_FLAT + " Constant learning rate, long after the start, n steps to go.",
-        equation=equate(sy.weight_of_draw, 1 - sy.beta1 ** (sy.steps_left + 1)),
-        derived=sp.summation(share, (later, 0, sy.steps_left)),
-        how="A draw enters m_t with (1 − β₁)β₁^(t−i), summed over this and the n later steps: but "
-        "for the last ones every draw counts once, so that ν = 1.",
+        assumption=_FLAT + " Two steps at one learning rate.",
+        equation=equate(sy.noise_of_run, ((1 + 2 * beta) ** 2 + 1) / (2 * (1 + beta) ** 2)),
+        derived=sp.cancel(variance / 2),
+        how="The variance of the way for draws of unit variance, over the two steps by which the "
+        "descent grows. The first draw counts in both: short runs with momentum carry more noise "
+        "than plain ones (1.22 times at β₁ = 0.9); in long ones every draw counts once, ν = 1.",
         source=sources.OWN,
     )
 
@@ -65,7 +50,7 @@ def _mean_log() -> Step:
     return Step(
         title="Growth under a falling learning rate",
         assumption=_SHARP,
-        equation=equate(sy.mean_log_growth, claim),
+        equation=equate(sy.mean_log, claim),
         derived=derived,
         how="The mean of ln|1 − hs| over s, cut at s = 1/h: two integrals of the logarithm. The "
         "run tames the direction while the mean is negative: its later steps undo what the first "

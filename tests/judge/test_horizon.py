@@ -89,10 +89,10 @@ def test_the_planted_rule_wins_and_wrong_ones_are_refuted(
     cells = planted(rule, number, seed=0, optimizer=optimizer)
     ready = [prepare(candidate, cells) for candidate in CANDIDATES]
     for split in SPLITS:
-        verdicts = try_candidates(
+        scores = try_candidates(
             ready, cells, split, scope="everything", rng=np.random.default_rng(1)
         )
-        by_name = {verdict.candidate: verdict for verdict in verdicts}
+        by_name = {score.candidate: score for score in scores}
         assert not by_name[rule].refuted, split
         # one cell alone hands its own scatter, three times 0.05, on to all others
         assert by_name[rule].rms < (0.2 if split == "one tuned run" else 0.1), split
@@ -227,8 +227,8 @@ def test_the_repository_s_own_runs_tell_the_run_law_from_the_others() -> None:
     ]
     league = judge_starts(starts)
     assert len(league.cells.identified) == 80
-    verdicts = {v.candidate: v for v in league.verdicts["everything", "one tuned run"]}
+    scores = {v.candidate: v for v in league.scores["everything", "one tuned run"]}
     # recorded 0.52; a change of the optimum's finding may move it a little
-    assert verdicts["run law"].rms == pytest.approx(0.52, abs=0.05)
+    assert scores["run law"].rms == pytest.approx(0.52, abs=0.05)
     for other in ("one-step shape", "momentum on the noise", "square root", "keep", "linear"):
-        assert verdicts[other].refuted, other
+        assert scores[other].refuted, other

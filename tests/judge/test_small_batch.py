@@ -12,15 +12,8 @@ import numpy as np
 import pytest
 
 from empirical.errors import UsageError
-from empirical.judge.claim import (
-    Interval,
-    Spread,
-    Verdict,
-    agreed,
-    both,
-    difference,
-    pooled_spread,
-)
+from empirical.judge.seed_spread import Interval, Spread, difference, pooled_spread
+from empirical.judge.verdict import Outcome, alike, together
 from examples.small_batch.cells import Cell, cells_of, width
 from examples.small_batch.claims import batch_claims, scale_claims
 from examples.small_batch.comparison import rate_exponent
@@ -28,27 +21,27 @@ from examples.small_batch.robustness import off_by_four, off_the_optimum
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "notebooks" / "data"
-YES, NO, OPEN = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE
+YES, NO, OPEN = Outcome.AGREES, Outcome.DISAGREES, Outcome.CANNOT_TELL
 SIZES = (1, 4, 16, 64, 256)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("low", "high", "outcome"),
     [(-1.0, 0.0, YES), (-1.0, 0.1, OPEN), (0.1, 0.2, NO), (0.0, 0.0, YES)],
 )
-def test_an_interval_against_a_limit(low: float, high: float, verdict: Verdict) -> None:
+def test_an_interval_against_a_limit(low: float, high: float, outcome: Outcome) -> None:
     """Closed form: the whole interval on one side of 0, or not; `above` is its mirror."""
     number = Interval((low + high) / 2, low, high)
-    assert number.below(0.0) is verdict
-    assert Interval(-number.value, -high, -low).above(0.0) is verdict or low == high == 0
+    assert number.below(0.0) is outcome
+    assert Interval(-number.value, -high, -low).above(0.0) is outcome or low == high == 0
 
 
 def test_verdicts_are_put_together() -> None:
     """Closed form: one part that fails is enough; texts that differ settle nothing."""
-    assert both(YES, YES) is YES and both(YES, NO) is NO and both(OPEN, NO) is NO
-    assert both(YES, OPEN) is OPEN
-    assert agreed([YES, YES]) is YES and agreed([NO, NO]) is NO
-    assert agreed([YES, NO]) is OPEN and agreed([YES, OPEN]) is OPEN
+    assert together([YES, YES]) is YES and together([YES, NO]) is NO and together([OPEN, NO]) is NO
+    assert together([YES, OPEN]) is OPEN
+    assert alike([YES, YES]) is YES and alike([NO, NO]) is NO
+    assert alike([YES, NO]) is OPEN and alike([YES, OPEN]) is OPEN
 
 
 def test_the_pooled_spread_by_hand() -> None:
@@ -137,8 +130,8 @@ def batch_levels(adam: float, fixed: float, sgd: float) -> dict[tuple[str, int],
     return levels
 
 
-def plain(cells: dict[tuple[str, int], Cell]) -> dict[str, Verdict]:
-    return {found.claim: found.verdict for found in batch_claims(cells)}
+def plain(cells: dict[tuple[str, int], Cell]) -> dict[str, Outcome]:
+    return {found.claim: found.outcome for found in batch_claims(cells)}
 
 
 def test_planted_claims_get_their_verdicts(tmp_path: Path) -> None:
@@ -165,7 +158,7 @@ def test_noise_leaves_a_claim_open(tmp_path: Path) -> None:
     """Planted: a gap of 0.1 nats at a noise of 0.2 nats settles nothing."""
     cells = cells_of(planted(tmp_path / "t.csv", batch_levels(2.0, 0.1, 0.05), noise=0.2))
     (fixed,) = (found for found in batch_claims(cells) if "fixed beta2" in found.claim)
-    assert fixed.verdict is OPEN
+    assert fixed.outcome is OPEN
 
 
 def test_scale_claims(tmp_path: Path) -> None:
@@ -179,8 +172,8 @@ def test_scale_claims(tmp_path: Path) -> None:
     match, better, root, wider = scale_claims(
         cells_of(planted(tmp_path / "t.csv", levels, noise=0.001)), 16
     )
-    assert (match.verdict, better.verdict, root.verdict) == (YES, YES, YES)
-    assert wider.verdict is not YES
+    assert (match.outcome, better.outcome, root.outcome) == (YES, YES, YES)
+    assert wider.outcome is not YES
 
 
 def test_rises_off_the_optimum(tmp_path: Path) -> None:

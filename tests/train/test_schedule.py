@@ -53,4 +53,4 @@ def test_a_schedule_without_decay_stays() -> None:
 def test_a_schedule_that_is_none_is_refused(settings: dict[str, object], said: str) -> None:
     """Caller's mistakes, each in one line."""
     with pytest.raises(InputError, match=said):
-        Schedule(**settings)  # type: ignore[arg-type]
+        Schedule(**settings)  # type: ignore[arg-type]  # wrong on purpose

@@ -1,30 +1,22 @@
-"""A published claim set against measured numbers: reproduced, not reproduced, or inconclusive.
+"""Means over seeds and their differences, by Student's t with a spread pooled over cells.
 
-A claim is an inequality that was written down before the runs. It is reproduced where a whole 95 %
-interval satisfies it, not reproduced where none of the interval does, and inconclusive between.
+A published claim is an inequality that was written down before the runs: they agree where the
+whole 95 % interval satisfies it, disagree where none of it does, and cannot tell between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import sqrt
 
 import numpy as np
 from scipy.special import stdtrit
 
 from empirical.errors import UsageError
+from empirical.judge.verdict import Outcome
 
 TAIL = 0.025
-
-
-class Verdict(StrEnum):
-    """What became of a claim."""
-
-    REPRODUCED = "reproduced"
-    NOT_REPRODUCED = "not reproduced"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -35,13 +27,13 @@ class Interval:
     low: float
     high: float
 
-    def below(self, limit: float) -> Verdict:
+    def below(self, limit: float) -> Outcome:
         """Whether it is at most `limit`."""
         if self.high <= limit:
-            return Verdict.REPRODUCED
-        return Verdict.NOT_REPRODUCED if self.low > limit else Verdict.INCONCLUSIVE
+            return Outcome.AGREES
+        return Outcome.DISAGREES if self.low > limit else Outcome.CANNOT_TELL
 
-    def above(self, limit: float) -> Verdict:
+    def above(self, limit: float) -> Outcome:
         """Whether it is more than `limit`."""
         return Interval(-self.value, -self.high, -self.low).below(-limit)
 
@@ -86,17 +78,3 @@ def difference(first: Sequence[float], second: Sequence[float], spread: Spread) 
 def _interval(value: float, error: float, spread: Spread) -> Interval:
     reach = float(stdtrit(spread.degrees_of_freedom, 1 - TAIL)) * error
     return Interval(value, value - reach, value + reach)
-
-
-def both(*verdicts: Verdict) -> Verdict:
-    """A claim of several parts: reproduced if each is, not reproduced if any is not."""
-    if Verdict.NOT_REPRODUCED in verdicts:
-        return Verdict.NOT_REPRODUCED
-    if all(verdict is Verdict.REPRODUCED for verdict in verdicts):
-        return Verdict.REPRODUCED
-    return Verdict.INCONCLUSIVE
-
-
-def agreed(verdicts: Sequence[Verdict]) -> Verdict:
-    """One claim on several texts: what all of them say, inconclusive where they differ."""
-    return verdicts[0] if len(set(verdicts)) == 1 else Verdict.INCONCLUSIVE
