@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
 
 from empirical.cli.predict_half_life import with_half_lives
@@ -15,6 +14,7 @@ from scaling_theory.checkpoint import facts_of
 from scaling_theory.errors import require_positive
 from scaling_theory.estimate import Estimate, exact_estimate
 from scaling_theory.fitted_law import FittedLaw
+from scaling_theory.stand_ins import softsign_epsilon
 from scaling_theory.transfer.situation import HOLDS, Facts, Hold, Recipe, Situation
 from scaling_theory.units import BatchSize, Unit, parse_batch_size
 
@@ -66,10 +66,8 @@ class Inputs:
 
     def epsilons(self) -> tuple[float, ...]:
         """Epsilons the statistics are read at: the one asked for, else every measured one."""
-        fixed = {"sgd": inf, "signsgd": 0.0}.get(self.recipe.optimizer)
         asked = self.wanted_epsilon if self.wanted_epsilon is not None else self.recipe.epsilon
-        if fixed is not None:
-            return (fixed,)
+        asked = softsign_epsilon(self.recipe.optimizer, asked)
         if asked is not None:
             return (asked,)
         return () if self.statistics is None else tuple(self.statistics.surface.epsilons.tolist())

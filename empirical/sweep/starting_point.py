@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from types import MappingProxyType
 
 from empirical.statistics_files import SavedStatistics
@@ -11,6 +10,7 @@ from empirical.sweep.cells import Cell
 from empirical.sweep.chain import chained
 from empirical.sweep.configuration import SweepConfig
 from scaling_theory.law import NoOptimalStep
+from scaling_theory.stand_ins import has_softsign, softsign_epsilon
 from scaling_theory.surface import SurfaceStatistics
 
 RULES_OF_THUMB = MappingProxyType(
@@ -32,9 +32,6 @@ RULES_OF_THUMB = MappingProxyType(
 RUN_OVER_STEP = 0.5
 """Optimum of a whole run over that of its first step: a guess in the middle of what was measured on
 a small transformer, 0.1 to 0.9 (docs/results.md)."""
-
-LIKE_SOFTSIGN = frozenset({"softsignsgd", "adamw", "adam"})
-LIKE_SIGN = frozenset({"signsgd", "signum"})
 
 
 def started(
@@ -67,9 +64,8 @@ def one_step_rate(cell: Cell, surface: SurfaceStatistics | None) -> float | None
     statistics give no optimum.
     """
     name = cell.optimizer.name
-    epsilon = 0.0 if name in LIKE_SIGN else inf if name == "sgd" else cell.epsilon
-    known = name in LIKE_SOFTSIGN or name in LIKE_SIGN or name == "sgd"
-    if surface is None or not known or epsilon is None:
+    epsilon = softsign_epsilon(name, cell.epsilon)
+    if surface is None or not has_softsign(name) or epsilon is None:
         return None
     try:
         return surface.eta1(cell.batch_size, epsilon, "correlated").step.learning_rate.value

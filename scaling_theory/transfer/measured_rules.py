@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from math import inf
 
 from scaling_theory.estimate import exact_estimate, ratio_estimate
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.run_curve import run_curve
 from scaling_theory.run_law import RunFactors, run_factors, settled_factors, whole_steps
 from scaling_theory.schedule import Schedule
+from scaling_theory.stand_ins import softsign_epsilon
 from scaling_theory.surface import Closure, eta1_ratio
 from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
 from scaling_theory.transfer.checks import (
@@ -54,9 +54,8 @@ def _softsign(s: Situation, closure: Closure) -> Outcome:
 
 def _epsilons(s: Situation) -> tuple[float | None, float | None]:
     """At the tuned point and at the new one; SGD and the sign are the ends of the softsign."""
-    ends = {"sgd": inf, "signsgd": 0.0}
-    own = ends.get(s.recipe.optimizer)
-    return (s.recipe.epsilon, s.epsilon) if own is None else (own, own)
+    name = s.recipe.optimizer
+    return softsign_epsilon(name, s.recipe.epsilon), softsign_epsilon(name, s.epsilon)
 
 
 def _run_law(s: Situation) -> Outcome:

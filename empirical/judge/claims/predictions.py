@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import hypot, inf, log
+from math import hypot, log
 from typing import Literal
 
 from empirical.judge.claims.claim import GIVE_LAW, GIVE_STATISTICS, Known
@@ -24,13 +24,8 @@ from scaling_theory.law import NoOptimalStep
 from scaling_theory.laws.table import LAW_FORMS
 from scaling_theory.run_curve import run_curve
 from scaling_theory.run_law import run_factors, whole_steps
+from scaling_theory.stand_ins import has_softsign, softsign_epsilon
 from scaling_theory.surface import Closure, SurfacePrediction
-
-EPSILON_OF = {"sgd": inf, "signsgd": 0.0}
-"""Optimizers whose epsilon in the softsign is known without being stated."""
-
-SOFTSIGN = ("softsignsgd", "adam", "adamw")
-"""Optimizers that the softsign is, or stands for: kexue.fm/archives/10563 models Adam by it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,8 @@ def run_law(cell: Cell, known: Known) -> Foretold:
     greedy, surface = _greedy(cell, known, "correlated"), known.statistics(cell)
     if isinstance(greedy, Silence) or surface is None:
         return greedy if isinstance(greedy, Silence) else Silence(GIVE_STATISTICS)
-    beta1 = cell.run.beta1 or (None if cell.optimizer.lower().startswith("adam") else 0.0)
+    averages = cell.optimizer.lower() in ("adam", "adamw", "signum")
+    beta1 = cell.run.beta1 or (None if averages else 0.0)
     if beta1 is None or cell.steps is None:
         return Silence(f"the table states no {'beta1' if beta1 is None else 'steps'}")
     try:
@@ -97,8 +93,8 @@ def _greedy(cell: Cell, known: Known, closure: Closure) -> SurfacePrediction | S
     if surface is None:
         return Silence("no statistics for these runs: " + GIVE_STATISTICS)
     name = cell.optimizer.lower()
-    epsilon = EPSILON_OF.get(name, cell.epsilon)
-    if name not in EPSILON_OF and name not in SOFTSIGN:
+    epsilon = softsign_epsilon(name, cell.epsilon)
+    if not has_softsign(name):
         return Silence(f"no one-step theory of '{cell.optimizer}' here")
     if epsilon is None:
         return Silence("the table states no epsilon")
