@@ -22,6 +22,9 @@ from empirical.law_files import write_law
 from empirical.statistics_files import write_statistics
 from scaling_theory.fitted_law import FittedLaw
 from scaling_theory.grid_quantity import GridQuantity
+from scaling_theory.run_curve import run_curve
+from scaling_theory.run_law import run_factors
+from scaling_theory.schedule import Schedule
 from tests.conftest import Shell
 from tests.transfer.surfaces import saved
 
@@ -134,6 +137,29 @@ def test_tuned_point_is_carried_along_the_measured_curve(shell: Shell, stats: st
     assert row["learning_rate"] != pytest.approx(1.01 * 3e-4 * ends[1] / ends[0], rel=1e-3)
 
 
+def test_a_whole_run_is_carried_by_its_steps_and_schedule(shell: Shell, stats: str) -> None:
+    """Closed form: D / (kappa Q + nu N) at both ends, 96 steps here and a quarter of them there."""
+    surface = saved().surface
+    epsilon = float(surface.epsilons[2])
+    options = (
+        *("predict", "--from-lr", "3e-4", "--from-batch-size", "16seq", "--stats", stats),
+        *("--batch-size", "64seq", "--epsilon", repr(epsilon), "--beta1", "0.9"),
+    )
+    run = ("--steps", "96", "--schedule", "cosine", "--warmup-steps", "24", "--final-share", "0.1")
+    schedule = Schedule("cosine", warmup_share=0.25, final_share=0.1)
+    old = run_curve(surface, 16.0, epsilon, run_factors(0.9, 96, schedule)).value
+    answer = asked(shell, *options, *run)
+    for view, steps in (("tokens", 24), ("steps", 96)):
+        new = run_curve(surface, 64.0, epsilon, run_factors(0.9, steps, schedule)).value
+        row = rows(answer, view)["run law"]
+        assert row["learning_rate"] == pytest.approx(3e-4 * new / old)
+    # Steps unstated: settled momentum where steps are kept, no number where tokens are.
+    silent = asked(shell, *options)
+    assert rows(silent, "tokens")["run law"]["learning_rate"] is None
+    assert "--steps" in rows(silent, "tokens")["run law"]["missing"]
+    assert rows(silent, "steps")["run law"]["learning_rate"] is not None
+
+
 def test_outside_the_grid_is_answered_and_marked(shell: Shell, stats: str) -> None:
     """Rung: closed form. A number, a mark, and no recommendation of it."""
     options = ("predict", "--stats", stats, "--batch-size", "8192seq", "--epsilon", "0.5")
@@ -220,6 +246,27 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "fitted with tokens held",
     ),
     "bare batch with a law": (("predict", "--law", LAW, "--batch-size", "4"), "no unit"),
+    "unknown schedule": (
+        (*TUNED, "--batch-size", "4seq", "--schedule", "one-cycle"),
+        "the schedule is 'one-cycle'",
+    ),
+    "a share of nothing": ((*TUNED, "--batch-size", "4seq", "--final-share", "0.1"), "--schedule"),
+    "a constant that ends elsewhere": (
+        (*TUNED, "--batch-size", "4seq", "--schedule", "constant", "--final-share", "0.1"),
+        "leave --final-share out",
+    ),
+    "a share above one": (
+        (*TUNED, "--batch-size", "4seq", "--schedule", "linear", "--final-share", "2"),
+        "final share",
+    ),
+    "warm-up longer than the run": (
+        (
+            *(*TUNED, "--batch-size", "4seq", "--schedule", "cosine"),
+            *("--steps", "10", "--warmup-steps", "10"),
+        ),
+        "the warm-up has 10 steps",
+    ),
+    "no steps": ((*TUNED, "--batch-size", "4seq", "--steps", "0"), "number of steps"),
     "unknown option": ((*TUNED, "--bath-size", "4seq"), "--help"),
 }
 
