@@ -20,7 +20,7 @@ import sys
 from math import inf
 
 from empirical.errors import UsageError
-from empirical.judge.horizon_league import judge_starts
+from empirical.judge.horizon_league import cells_of, judge_starts
 from examples.horizon.data import (
     DATA,
     PLACES,
@@ -81,10 +81,12 @@ def act(what: str, places: list[str], seed: int) -> None:
         for place in places:
             print(measure_start(sweep_of(place), Effort(), seed))
     else:
-        from examples.horizon.remeasuring import along_runs, write_places
+        from examples.horizon.remeasuring import along_runs, best_rates, write_places
 
         path = DATA / "horizon_along_runs.csv"
-        write_places(list(along_runs(sweep_of("step1000"), seed)), path)
+        (start,) = (each for each in decaying_starts() if each.name == "step1000")
+        rates = best_rates(cells_of(start).identified)
+        write_places(list(along_runs(sweep_of(start.name), rates, seed)), path)
         print(path)
 
 

@@ -7,14 +7,16 @@ twice the run's best learning rate; eta_1 is measured at five places along each 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from empirical.errors import UsageError
+from empirical.judge.horizon_cells import HorizonCell
 from empirical.measure.measurement import measure
 from empirical.measure.surface_terms import GridEffort, measure_grid
 from empirical.statistics_files import read_statistics
@@ -30,9 +32,7 @@ from scaling_theory.schedule import schedule_multiple
 
 BATCH_SIZE, STEPS, POOL = 16, 128, 768
 PLACES = (0, 32, 64, 96, 128)
-BEST = {0.0: 1.43e-3, 30.0: 5.6e-2}
-"""The run's best learning rate at this batch size and number of steps, by epsilon over rms sigma:
-from the sweep."""
+EPSILON_RATIOS = (0.0, 30.0)
 FACTORS = (0.5, 1.0, 2.0)
 EFFORT = GridEffort(deviations=32, probes=4, subset=16)
 
@@ -50,8 +50,21 @@ class Place:
     loss: float
 
 
-def along_runs(config: SweepConfig, seed: int = 0) -> Iterator[Place]:
-    """All places of all runs, in order."""
+def best_rates(cells: Sequence[HorizonCell]) -> dict[float, float]:
+    """The best learning rate of whole SoftSignSGD runs here, by epsilon over rms sigma."""
+    found = {
+        cell.epsilon_ratio: exp(cell.ln_eta)
+        for cell in cells
+        if (cell.optimizer, cell.batch_size, cell.steps) == ("softsignsgd", BATCH_SIZE, STEPS)
+    }
+    missing = [ratio for ratio in EPSILON_RATIOS if ratio not in found]
+    if missing:
+        raise UsageError(f"the runs give no optimum at eps {missing} rms sigma: collect them first")
+    return {ratio: found[ratio] for ratio in EPSILON_RATIOS}
+
+
+def along_runs(config: SweepConfig, rates: Mapping[float, float], seed: int = 0) -> Iterator[Place]:
+    """All places of all runs, in order. rates: `best_rates`."""
     if config.start.checkpoint is None or config.statistics is None:
         raise UsageError("the sweep names no checkpoint or no statistics; both are wanted")
     rms = read_statistics(config.statistics).surface.rms_sigma
@@ -62,7 +75,7 @@ def along_runs(config: SweepConfig, seed: int = 0) -> Iterator[Place]:
         distinct_sequences(corpus.train, count, context, private_generator(seed, purpose))
         for count, purpose in ((POOL, "pool"), (BATCH_SIZE * STEPS, "run"))
     )
-    for ratio, best in BEST.items():
+    for ratio, best in rates.items():
         for factor in FACTORS:
             model = read_checkpoint(config.start.checkpoint).model
             yield from _one_run(
