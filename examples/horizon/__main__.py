@@ -6,6 +6,7 @@
     python -m examples.horizon measure             # spectra where the runs branch off
     python -m examples.horizon collect             # tables and measurements into notebooks/data
     python -m examples.horizon judge               # the leagues, from notebooks/data alone
+    python -m examples.horizon figure              # docs/figures/run_law.png, from notebooks/data
     python -m examples.horizon remeasure           # eta_1 again along runs: horizon_along_runs.csv
 
 Whole-run optima over 5 batch sizes x 4 numbers of steps x 3 epsilons, SoftSignSGD and AdamW, from
@@ -39,7 +40,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=("measure", "collect", "judge", "remeasure"))
+    parser.add_argument("what", choices=("measure", "collect", "judge", "figure", "remeasure"))
     parser.add_argument("--start", choices=PLACES, action="append", help="repeatable; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -48,7 +49,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.what == "judge":
-            judge(options.seed, options.largest_epsilon)
+            judge(options.seed, options.largest_epsilon, options.start)
         else:
             act(options.what, options.start or list(PLACES), options.seed)
     except UsageError as error:
@@ -57,13 +58,16 @@ def main() -> int:
     return 0
 
 
-def judge(seed: int, largest_epsilon: float) -> None:
-    """The leagues as text; the cells of a whole one as a table."""
+def judge(seed: int, largest_epsilon: float, places: list[str] | None) -> None:
+    """The leagues as text; the cells of all places and epsilons as a table."""
     leagues = {"constant": constant_starts(), "linear decay": decaying_starts()}
     for schedule, starts in leagues.items():
+        if places and schedule == "constant":
+            continue
+        starts = tuple(start for start in starts if not places or start.name in places)
         league = judge_starts(starts, seed, largest_epsilon=largest_epsilon)
         print(f"learning rate: {schedule}; {league_text(league)}\n")
-        if largest_epsilon == inf:
+        if largest_epsilon == inf and not places:
             name = f"horizon_cells_{schedule.replace(' ', '_')}.csv"
             write_cells(league.cells.identified, DATA / name)
 
@@ -73,6 +77,10 @@ def act(what: str, places: list[str], seed: int) -> None:
     if what == "collect":
         for place in places:
             print(collect(place))
+    elif what == "figure":
+        from examples.horizon.drawing import draw_figure
+
+        print(draw_figure())
     # torch is wanted for nothing else here
     elif what == "measure":
         from empirical.measure.branch_point import Effort

@@ -13,7 +13,14 @@ from empirical.errors import UsageError
 from empirical.judge.horizon_candidates import CANDIDATES, candidates_for
 from empirical.judge.horizon_cells import HorizonCell, horizon_cells
 from empirical.judge.horizon_league import Start, judge_starts
-from empirical.judge.horizon_trial import SCOPES, SPLITS, predictions, prepare, try_candidates
+from empirical.judge.horizon_trial import (
+    SCOPES,
+    SPLITS,
+    Score,
+    predictions,
+    prepare,
+    try_candidates,
+)
 from empirical.judge.optimum_record import Optimum, Status
 from empirical.judge.run_table import read_run_table
 from empirical.spectra_files import SavedSpectra, read_spectra, write_spectra
@@ -232,3 +239,20 @@ def test_the_repository_s_own_runs_tell_the_run_law_from_the_others() -> None:
     assert scores["run law"].rms == pytest.approx(0.52, abs=0.05)
     for other in ("one-step shape", "momentum on the noise", "square root", "keep", "linear"):
         assert scores[other].refuted, other
+
+
+def test_under_a_falling_rate_the_law_holds_where_it_is_settled_and_fails_early() -> None:
+    """Other data: runs of 2 to 128 steps from two checkpoints; recorded 0.29, and 1.4 early."""
+    data = ROOT / "notebooks" / "data" / "horizon"
+
+    def scores(place: str) -> dict[str, Score]:
+        start = Start(place, data / place / "runs.csv", data / place, FALLING)
+        league = judge_starts([start], largest_epsilon=1.0)
+        return {score.candidate: score for score in league.scores["everything", "one tuned run"]}
+
+    settled, early = scores("step1000"), scores("step100")
+    assert settled["run law itself"].rms == pytest.approx(0.29, abs=0.05)
+    assert settled["run law itself"].cells == 67
+    for other in ("one-step shape", "settled momentum", "square root", "keep", "linear"):
+        assert settled[other].refuted, other
+    assert early["run law itself"].refuted and early["run law itself"].rms > 1

@@ -111,10 +111,13 @@ def log_axis(axes: Axes, extent: Sequence[float]) -> None:
     round_ticks(axes.yaxis, low, high)
 
 
-def round_ticks(axis: Axis, low: float, high: float) -> None:
-    """Ticks at 1, 2 and 5 (only 1 over many decades) times powers of ten, in one notation."""
+def round_ticks(axis: Axis, low: float, high: float, *, few: bool = False) -> None:
+    """Ticks at 1, 2 and 5 (only 1 over many decades) times powers of ten, in one notation.
+
+    few: at 1 and 3 where there would be three, for long numbers side by side.
+    """
     decades = math.log10(high / low)
-    leads = (1, 2, 5) if decades < 2.2 else (1, 3) if decades < 3.5 else (1,)
+    leads = (1, 2, 5) if decades < 2.2 and not few else (1, 3) if decades < 3.5 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [lead * 10.0**power for power in powers for lead in leads]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))

@@ -41,7 +41,10 @@ LOOKS = (
 """By ascending number of steps."""
 
 Over = Literal["one step", "run law"]
-NAMES: dict[Over, str] = {"one step": "η₁", "run law": "D/(ρQ + N)"}
+NAMES: dict[Over, str] = {"one step": "η₁", "run law": "D/(κQ + νN)"}
+
+AROUND_ONE = (0.5, 2.0)
+"""What every panel shows, so that its ticks tell one from another number."""
 
 ONE = Look(BLACK, "", "-", "1")
 FACTOR = Look(GREY, "", "--", "the one factor")
@@ -78,7 +81,7 @@ def draw_horizon(
         if factor is not None:
             axes.axhline(factor, color=FACTOR.colour, linestyle=FACTOR.line, linewidth=1.1)
         batch_axis(axes, sorted({c.batch_size for c in here}))
-        log_axis(axes, [*extent(drawn), 1.0, *([factor] if factor else [])])
+        log_axis(axes, [*extent(drawn), *AROUND_ONE, *([factor] if factor else [])])
         start, optimizer, ratio = name
         axes.set_title(f"{start}, {optimizer}, ε = {ratio:g} rms σ")
     label_edges(
