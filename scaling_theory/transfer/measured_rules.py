@@ -17,6 +17,7 @@ from scaling_theory.transfer.checks import (
     independent_noise,
     known_schedule,
     no_memory,
+    settled_start,
     tested_length,
     unmeasured,
 )
@@ -60,7 +61,7 @@ def _epsilons(s: Situation) -> tuple[float | None, float | None]:
 
 def _run_law(s: Situation) -> Outcome:
     """The factor (D / (kappa Q + nu N)) at the new point over that at the old one."""
-    checks = (_tails(s), _pool(s), tested_length(s), known_schedule(s))
+    checks = (_tails(s), _pool(s), tested_length(s), known_schedule(s), settled_start())
     settings = run_settings(s, 1.0)
     recipe = s.recipe
     beta1 = recipe.beta1 if recipe.optimizer == "adamw" else recipe.beta1 or 0.0
@@ -148,6 +149,7 @@ MEASURED_RULES: tuple[Rule, ...] = (
         "own derivation (scaling_theory.run_law), terms of kexue.fm/archives/10563",
         (
             "Gaussian batch gradient",
+            "statistics of a settled checkpoint",
             "runs of at most some hundred steps",
             "one schedule for both",
         ),
