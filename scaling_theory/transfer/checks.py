@@ -188,5 +188,5 @@ def known_schedule(s: Situation) -> Check:
 
 def settled_start() -> Check:
     """The curvature measured is that of the run: runs forget the sharpness of an early start."""
-    detail = "not if it is of the first steps of training: there the law was 2 to 9 times too low"
+    detail = "in the first steps of training it has not: there the law was 2 to 9 times too low"
     return fixed("the statistics are of a checkpoint whose curvature has settled", detail)
