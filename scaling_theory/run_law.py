@@ -32,8 +32,9 @@ from scaling_theory.errors import InputError, require_decay
 from scaling_theory.schedule import FloatArray, Schedule, schedule_multiples
 
 HALF = 0.5
-"""Share of a direction's squared error that a run may leave; 1/4 or 3/4 move kappa by a few per
-cent from eight steps on."""
+"""Share of a direction's squared error that a run may leave, a convention. With 1/4 or 3/4 kappa is
+1 % off without momentum; with it 8 % from 6/(1 - beta1) steps on, and a third or more below, where
+momentum still swings: there kappa is rough."""
 
 LONG = 4096
 """Steps beyond which a run counts as one of so many: kappa is settled to 1 %."""
@@ -41,7 +42,6 @@ LONG = 4096
 LOWEST, HIGHEST, COARSE, FINE, ROUNDS = 0.1, 10.0, 400, 65, 5
 """The search for h_S: a geometric grid from LOWEST to HIGHEST / rho over the mean multiple, then
 ROUNDS finer ones between two neighbours of the one before."""
-
 
 RESCALE, TINY, LN_MOST = 16, 1e-300, 600.0
 """Steps between two rescalings of a direction, and bounds that keep logarithms finite."""
