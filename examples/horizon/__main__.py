@@ -1,7 +1,7 @@
 """The horizon experiment: which rule predicts the learning rate of a whole run?
 
-    scaling-theory measure ...                     # the three starts: heads of the .toml files
-    scaling-theory sweep run examples/horizon/step1000.toml    # and step100, fresh
+    scaling-theory measure ...                     # the starts: heads of the .toml files
+    scaling-theory sweep run examples/horizon/step1000.toml    # and step100, fresh, prose
     scaling-theory sweep export runs/horizon/step1000
     python -m examples.horizon measure             # spectra where the runs branch off
     python -m examples.horizon collect             # tables and measurements into notebooks/data
@@ -11,7 +11,8 @@
 
 Whole-run optima over 5 batch sizes x 4 numbers of steps x 3 epsilons, SoftSignSGD and AdamW, from
 three starts with a linear decay, and over 5 batch sizes x 4 epsilons from one start at a constant
-learning rate. Every rule has at most one fitted number and is judged on cells that it did not see.
+learning rate; afterwards another text, network and schedule (`--start prose`). Every rule has at
+most one fitted number and is judged on cells that it did not see.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from empirical.errors import UsageError
 from empirical.judge.horizon_league import cells_of, judge_starts
 from examples.horizon.data import (
     DATA,
+    EXPERIMENT,
     PLACES,
     collect,
     constant_starts,
@@ -60,16 +62,16 @@ def main() -> int:
 
 def judge(seed: int, largest_epsilon: float, places: list[str] | None) -> None:
     """The leagues as text; the cells of all places and epsilons as a table."""
-    leagues = {"constant": constant_starts(), "linear decay": decaying_starts()}
+    leagues = {"constant": constant_starts(), "falling": decaying_starts()}
     for schedule, starts in leagues.items():
         if places and schedule == "constant":
             continue
-        starts = tuple(start for start in starts if not places or start.name in places)
+        if schedule == "falling":
+            starts = tuple(start for start in starts if start.name in (places or EXPERIMENT))
         league = judge_starts(starts, seed, largest_epsilon=largest_epsilon)
         print(f"learning rate: {schedule}; {league_text(league)}\n")
         if largest_epsilon == inf and not places:
-            name = f"horizon_cells_{schedule.replace(' ', '_')}.csv"
-            write_cells(league.cells.identified, DATA / name)
+            write_cells(league.cells.identified, DATA / f"horizon_cells_{schedule}.csv")
 
 
 def act(what: str, places: list[str], seed: int) -> None:

@@ -15,7 +15,10 @@ from scaling_theory.schedule import Schedule
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "notebooks" / "data"
-PLACES = ("fresh", "step100", "step1000")
+EXPERIMENT = ("fresh", "step100", "step1000")
+PLACES = (*EXPERIMENT, "prose")
+"""The three starts of the experiment, and the one that the law was tried on afterwards."""
+
 CONSTANT = {"fixed steps": "branch_steps.csv", "fixed tokens": "branch_tokens.csv"}
 """Sweeps at a constant learning rate from the checkpoint of 1,000 steps."""
 TABLE = "runs.csv"
@@ -27,7 +30,7 @@ def sweep_of(place: str) -> SweepConfig:
 
 
 def decaying_starts(data: Path = DATA) -> tuple[Start, ...]:
-    """The places whose runs are in the repository, learning rates falling linearly."""
+    """The places whose runs are in the repository, learning rates falling."""
     folders = {place: data / "horizon" / place for place in PLACES}
     return tuple(
         Start(place, folder / TABLE, folder, sweep_of(place).schedule.shape)
@@ -57,6 +60,8 @@ def collect(place: str, data: Path = DATA) -> Path:
         sweep.statistics / NAME: NAME,
     }
     for source, name in wanted.items():
+        if name == NAME and place not in EXPERIMENT and not source.exists():
+            continue
         if not source.exists():
             raise UsageError(f"{source} is not there: measure, run and export {place} first")
         shutil.copyfile(source, folder / name)
