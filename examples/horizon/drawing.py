@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 
 import numpy as np
 
 from empirical.judge.horizon_candidates import CANDIDATES
+from empirical.judge.horizon_cells import HorizonCell
 from empirical.judge.horizon_league import cells_of
 from empirical.judge.horizon_trial import predictions, prepare
 from empirical.report.figures.canvas import render
 from empirical.report.figures.foretold import draw_foretold
 from examples.horizon.data import HERE, decaying_starts
 
-PLACE, LARGEST_EPSILON = "step1000", 1.0
+TITLES = {"step1000": "Python source", "prose": "prose, larger network"}
+RULES = {
+    "run law itself": "run law, nothing fitted",
+    "square root": "√B, one tuned run",
+}
+LARGEST_EPSILON = 1.0
 FIGURE = HERE.parents[1] / "docs" / "figures" / "run_law.png"
 
 
 def draw_figure(path: Path = FIGURE) -> Path:
-    """Cells of the settled start with epsilon up to 1 rms sigma."""
-    (start,) = (each for each in decaying_starts() if each.name == PLACE)
-    found = cells_of(start).identified
-    cells = [cell for cell in found if cell.epsilon_ratio <= LARGEST_EPSILON]
-    (root,) = (each for each in CANDIDATES if each.name == "square root")
-    ready = prepare(root, cells)
+    """Cells of the two settled starts up to 1 rms sigma, a panel per start and rule."""
+    cells = [
+        cell
+        for start in decaying_starts()
+        if start.name in TITLES
+        for cell in cells_of(start).identified
+        if cell.epsilon_ratio <= LARGEST_EPSILON
+    ]
     predicted = {
-        "the run law, nothing fitted": [cell.run_law for cell in cells],
-        "√B from one tuned run": [
-            float(rate) for rate in np.exp(predictions(ready, cells, "one tuned run", "everything"))
-        ],
+        f"{says}: {title}": _rates(cells, rule, place)
+        for rule, says in RULES.items()
+        for place, title in TITLES.items()
     }
     path.write_bytes(render(lambda wide: draw_foretold(cells, predicted, wide)).png)
     return path
+
+
+def _rates(cells: list[HorizonCell], rule: str, place: str) -> list[float]:
+    """What a rule predicts for the cells of one place; NaN for the others, and the tuned run."""
+    (candidate,) = (each for each in CANDIDATES if each.name == rule)
+    here = [cell for cell in cells if cell.start == place]
+    found = np.exp(predictions(prepare(candidate, here), here, "one tuned run", "everything"))
+    rates = iter(found.tolist())
+    return [next(rates) if cell.start == place else nan for cell in cells]

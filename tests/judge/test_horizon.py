@@ -256,3 +256,15 @@ def test_under_a_falling_rate_the_law_holds_where_it_is_settled_and_fails_early(
     for other in ("one-step shape", "settled momentum", "square root", "keep", "linear"):
         assert settled[other].refuted, other
     assert early["run law itself"].refuted and early["run law itself"].rms > 1
+
+
+def test_on_another_text_network_and_schedule_it_stays_within_the_limit_set_before() -> None:
+    """Other data: 373 runs made after examples/horizon/prose.toml named the limit, 0.35."""
+    folder = ROOT / "notebooks" / "data" / "horizon" / "prose"
+    schedule = Schedule("cosine", warmup_share=0.1)
+    league = judge_starts([Start("prose", folder / "runs.csv", folder, schedule)])
+    scores = {score.candidate: score for score in league.scores["everything", "one tuned run"]}
+    assert scores["run law itself"].cells == 45
+    assert scores["run law itself"].rms < 0.35
+    for other in ("one-step shape", "greedy", "square root", "keep", "linear"):
+        assert scores[other].refuted, other
