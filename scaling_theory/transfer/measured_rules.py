@@ -9,7 +9,7 @@ from scaling_theory.law import NoOptimalStep
 from scaling_theory.run_curve import run_curve
 from scaling_theory.run_law import RunFactors, run_factors, settled_factors, whole_steps
 from scaling_theory.schedule import Schedule
-from scaling_theory.stand_ins import softsign_epsilon
+from scaling_theory.stand_ins import momentum_of, softsign_epsilon
 from scaling_theory.surface import Closure, eta1_ratio
 from scaling_theory.transfer.advice import Check, Outcome, Rule, Verdict, without_number
 from scaling_theory.transfer.checks import (
@@ -64,7 +64,7 @@ def _run_law(s: Situation) -> Outcome:
     checks = (_tails(s), _pool(s), tested_length(s), known_schedule(s), settled_start())
     settings = run_settings(s, 1.0)
     recipe = s.recipe
-    beta1 = recipe.beta1 if recipe.optimizer == "adamw" else recipe.beta1 or 0.0
+    beta1 = momentum_of(recipe.optimizer, recipe.beta1)
     old, new = _epsilons(s)
     if s.surface is None:
         return without_number(settings, checks, "measure the statistics of a checkpoint: --stats")

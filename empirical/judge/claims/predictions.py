@@ -24,7 +24,7 @@ from scaling_theory.law import NoOptimalStep
 from scaling_theory.laws.table import LAW_FORMS
 from scaling_theory.run_curve import run_curve
 from scaling_theory.run_law import run_factors, whole_steps
-from scaling_theory.stand_ins import has_softsign, softsign_epsilon
+from scaling_theory.stand_ins import has_softsign, momentum_of, softsign_epsilon
 from scaling_theory.surface import Closure, SurfacePrediction
 
 
@@ -74,8 +74,7 @@ def run_law(cell: Cell, known: Known) -> Foretold:
     greedy, surface = _greedy(cell, known, "correlated"), known.statistics(cell)
     if isinstance(greedy, Silence) or surface is None:
         return greedy if isinstance(greedy, Silence) else Silence(GIVE_STATISTICS)
-    averages = cell.optimizer.lower() in ("adam", "adamw", "signum")
-    beta1 = cell.run.beta1 or (None if averages else 0.0)
+    beta1 = momentum_of(cell.optimizer.lower(), cell.run.beta1)
     if beta1 is None or cell.steps is None:
         return Silence(f"the table states no {'beta1' if beta1 is None else 'steps'}")
     try:
