@@ -60,7 +60,6 @@ def whole_steps(steps: float) -> int:
     return max(floor(steps + 0.5), 1)
 
 
-@lru_cache(maxsize=4096)
 def run_factors(beta1: float, steps: int, schedule: Schedule) -> RunFactors:
     """kappa and nu of a run of S steps.
 
@@ -70,7 +69,12 @@ def run_factors(beta1: float, steps: int, schedule: Schedule) -> RunFactors:
     require_decay(beta1, "beta1")
     if steps < 1:
         raise InputError(f"got a run of {steps} steps, wanted at least 1")
-    multiples = schedule_multiples(min(steps, LONG), schedule)
+    return _factors(beta1, min(steps, LONG), schedule)
+
+
+@lru_cache(maxsize=4096)
+def _factors(beta1: float, steps: int, schedule: Schedule) -> RunFactors:
+    multiples = schedule_multiples(steps, schedule)
     if not multiples.any():
         raise InputError(f"a run of {steps} steps does not move: its schedule ends at 0 at once")
     # (1 - h)^(2 S) = 1/2 beyond h = 1: plain steps at a constant learning rate.

@@ -15,6 +15,7 @@ from empirical.judge.run_table import RunTable
 from empirical.judge.table_optima import grids, table_optima
 from empirical.spectra_files import SavedSpectra
 from scaling_theory.branch_point import BranchPoint, Rule
+from scaling_theory.errors import InputError
 from scaling_theory.run_law import ONE_STEP, RunFactors, run_factors, run_shape
 from scaling_theory.schedule import Schedule, schedule_multiples
 from scaling_theory.spectral_measure import FloatArray
@@ -30,11 +31,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 class HorizonCell:
     """One cell. start: name of the place that runs branch from. epsilon_ratio: over rms sigma.
 
-    beta1: of the optimizer's average, 0 without one. multiples: of the schedule, [S]. factors:
-    kappa and nu of these steps (`scaling_theory.run_law`). descent, signal, noise: E[u]^T g,
-    mu^T H mu and Tr(H Cov u) of the softsign at this batch size and epsilon, with correlated
-    noise. point: spectra of the optimizer's own rule, None where they were not measured. optimum:
-    of the runs.
+    beta1: of the optimizer's average, 0 without one. schedule: of the runs. descent, signal,
+    noise: E[u]^T g, mu^T H mu and Tr(H Cov u) of the softsign at this batch size and epsilon, with
+    correlated noise. point: spectra of the optimizer's own rule, None where they were not
+    measured. optimum: of the runs.
     """
 
     start: str
@@ -43,8 +43,7 @@ class HorizonCell:
     batch_size: int
     steps: int
     beta1: float
-    multiples: FloatArray
-    factors: RunFactors
+    schedule: Schedule
     descent: float
     signal: float
     noise: float
@@ -57,6 +56,16 @@ class HorizonCell:
         if self.optimum.ln_eta is None:
             raise ValueError(f"the optimum of {self.label} is not identified")
         return self.optimum.ln_eta.value
+
+    @property
+    def multiples(self) -> FloatArray:
+        """The schedule's share of the peak learning rate at each step, [S]."""
+        return schedule_multiples(self.steps, self.schedule)
+
+    @property
+    def factors(self) -> RunFactors:
+        """kappa and nu of these steps (`scaling_theory.run_law`)."""
+        return run_factors(self.beta1, self.steps, self.schedule)
 
     def shape(self, factors: RunFactors) -> float:
         """D / (kappa Q + nu N) with these factors: a learning rate up to one number."""
@@ -118,8 +127,7 @@ def horizon_cells(
             batch_size=batch_size,
             steps=steps,
             beta1=first.beta1 or 0.0,
-            multiples=schedule_multiples(steps, schedule),
-            factors=run_factors(first.beta1 or 0.0, steps, schedule),
+            schedule=schedule,
             descent=descent.value,
             signal=signal.value,
             noise=noise.value,
@@ -138,6 +146,7 @@ def horizon_cells(
 
 def _has_optimum(cell: HorizonCell) -> bool:
     """Whether descent and curvature are positive for one step and for the run."""
-    each = (ONE_STEP, cell.factors)
-    bends = [factors.curvature * cell.signal + factors.noise * cell.noise for factors in each]
-    return cell.descent > 0 and min(bends) > 0
+    try:
+        return min(cell.one_step, cell.run_law) > 0
+    except InputError:
+        return False

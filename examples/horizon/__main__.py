@@ -29,7 +29,7 @@ from examples.horizon.data import (
     PLACES,
     collect,
     constant_starts,
-    decaying_starts,
+    start_of,
     sweep_of,
 )
 from examples.horizon.writing import league_text, write_cells
@@ -62,12 +62,9 @@ def main() -> int:
 
 def judge(seed: int, largest_epsilon: float, places: list[str] | None) -> None:
     """The leagues as text; the cells of all places and epsilons as a table."""
-    leagues = {"constant": constant_starts(), "falling": decaying_starts()}
+    leagues = {} if places else {"constant": constant_starts()}
+    leagues["falling"] = tuple(start_of(place) for place in places or EXPERIMENT)
     for schedule, starts in leagues.items():
-        if places and schedule == "constant":
-            continue
-        if schedule == "falling":
-            starts = tuple(start for start in starts if start.name in (places or EXPERIMENT))
         league = judge_starts(starts, seed, largest_epsilon=largest_epsilon)
         print(f"learning rate: {schedule}; {league_text(league)}\n")
         if largest_epsilon == inf and not places:
@@ -94,7 +91,7 @@ def act(what: str, places: list[str], seed: int) -> None:
         from examples.horizon.remeasuring import along_runs, best_rates, write_places
 
         path = DATA / "horizon_along_runs.csv"
-        (start,) = (each for each in decaying_starts() if each.name == "step1000")
+        start = start_of("step1000")
         rates = best_rates(cells_of(start).identified)
         write_places(list(along_runs(sweep_of(start.name), rates, seed)), path)
         print(path)

@@ -29,14 +29,10 @@ def sweep_of(place: str) -> SweepConfig:
     return read_sweep(HERE / f"{place}.toml")
 
 
-def decaying_starts(data: Path = DATA) -> tuple[Start, ...]:
-    """The places whose runs are in the repository, learning rates falling."""
-    folders = {place: data / "horizon" / place for place in PLACES}
-    return tuple(
-        Start(place, folder / TABLE, folder, sweep_of(place).schedule.shape)
-        for place, folder in folders.items()
-        if (folder / TABLE).exists()
-    )
+def start_of(place: str, data: Path = DATA) -> Start:
+    """The collected runs of a place, learning rates falling."""
+    folder = data / "horizon" / place
+    return Start(place, folder / TABLE, folder, sweep_of(place).schedule.shape)
 
 
 def constant_starts(data: Path = DATA) -> tuple[Start, ...]:

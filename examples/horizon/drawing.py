@@ -13,7 +13,7 @@ from empirical.judge.horizon_league import cells_of
 from empirical.judge.horizon_trial import predictions, prepare
 from empirical.report.figures.canvas import render
 from empirical.report.figures.foretold import draw_foretold
-from examples.horizon.data import HERE, decaying_starts
+from examples.horizon.data import HERE, start_of
 
 TITLES = {"step1000": "Python source", "prose": "prose, larger network"}
 RULES = {
@@ -28,9 +28,8 @@ def draw_figure(path: Path = FIGURE) -> Path:
     """Cells of the two settled starts up to 1 rms sigma, a panel per start and rule."""
     cells = [
         cell
-        for start in decaying_starts()
-        if start.name in TITLES
-        for cell in cells_of(start).identified
+        for place in TITLES
+        for cell in cells_of(start_of(place)).identified
         if cell.epsilon_ratio <= LARGEST_EPSILON
     ]
     predicted = {

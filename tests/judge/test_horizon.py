@@ -27,7 +27,7 @@ from empirical.spectra_files import SavedSpectra, read_spectra, write_spectra
 from scaling_theory.branch_point import BranchPoint
 from scaling_theory.estimate import Estimate
 from scaling_theory.run_law import run_factors
-from scaling_theory.schedule import Schedule, schedule_multiples
+from scaling_theory.schedule import Schedule
 from scaling_theory.spectral_measure import SpectralMeasure
 from tests.transfer.surfaces import surface
 
@@ -57,9 +57,8 @@ def cell_at(
 ) -> HorizonCell:
     point, beta1 = point_at(batch_size, ratio), 0.9 if optimizer == "adamw" else 0.0
     return HorizonCell(
-        start, optimizer, ratio, batch_size, steps, beta1, schedule_multiples(steps, FALLING),
-        run_factors(beta1, steps, FALLING), point.descent, point.curvature,
-        point.noise.moment(1), point, measured(ln_eta),
+        start, optimizer, ratio, batch_size, steps, beta1, FALLING, point.descent,
+        point.curvature, point.noise.moment(1), point, measured(ln_eta),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import exp
 
 from matplotlib.figure import Figure
@@ -16,19 +17,15 @@ from empirical.report.figures.canvas import (
     panel_grid,
     round_ticks,
 )
+from empirical.report.figures.horizon import LOOKS as LINES
 from empirical.report.figures.marks import draw_points, extent, handle, point
-from empirical.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, Look
+from empirical.report.figures.palette import BLACK, GREY, Look
 
 EQUAL = Look(BLACK, "", "-", "measured = predicted")
 FACTOR = 1.5
 WITHIN = Look(GREY, "", ":", f"{FACTOR:g} times more or less")
-LOOKS = (
-    Look(SKY, "v", "", ""),
-    Look(ORANGE, "s", "", ""),
-    Look(GREEN, "^", "", ""),
-    Look(BLUE, "o", "", ""),
-)
-"""By ascending number of steps."""
+LOOKS = tuple(replace(look, line="") for look in LINES)
+"""By ascending number of steps, as in the other figure of whole runs."""
 
 
 def draw_foretold(
