@@ -43,7 +43,7 @@ def recommend(
     memory: Annotated[
         str | None, typer.Option(metavar="24GiB", help="to fit into [80 % of this machine's]")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="to spend on timing")] = 40.0,
+    seconds: Annotated[float, typer.Option(help="to spend on timing at most")] = 40.0,
     stats: Annotated[
         Path | None, typer.Option(metavar="DIR", help="measured statistics of a checkpoint")
     ] = None,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from empirical.advise.accumulation import judge_accumulation
 from empirical.advise.choice import optimizers_that_fit
-from empirical.advise.throughput import smallest_batch
+from empirical.advise.throughput import SmallestBatch, smallest_batch
 from empirical.cli.audit_eps import AuditQuestion, run_audit_eps
 from empirical.cli.predict import run_predict
 from empirical.cli.predict_input import Question
@@ -24,6 +24,9 @@ from empirical.train.optimizer_configuration import optimizer_to_time
 from scaling_theory.half_life import decay_from_half_life, half_life_tokens
 from scaling_theory.transfer.situation import Recipe
 from scaling_theory.units import parse_batch_size
+
+if TYPE_CHECKING:
+    from empirical.measure.throughput import StepTimes
 
 SCHEMA = "scaling-theory/recommend"
 VERSION = 1
@@ -73,21 +76,26 @@ def answer(question: RecommendQuestion, on_progress: Callable[[float], None]) ->
     else:
         workload = workload_named(question.workload)
     limit = _limit(question.memory, question.device)
+
+    def smallest(times: Sequence[StepTimes]) -> SmallestBatch:
+        return smallest_batch(
+            [one.batch_size for one in times],
+            [one.seconds for one in times],
+            workload.tokens,
+            fraction=question.fraction,
+            rng=numpy_generator(question.seed, "throughput"),
+        )
+
     cost = measure_step_cost(
         workload,
         rule,
         largest=question.largest,
         limit_bytes=limit,
         seconds=question.seconds,
+        settled=lambda times: smallest(times).status != "not settled",
         on_progress=on_progress,
     )
-    found = smallest_batch(
-        [times.batch_size for times in cost.times],
-        [times.seconds for times in cost.times],
-        workload.tokens,
-        fraction=question.fraction,
-        rng=numpy_generator(question.seed, "throughput"),
-    )
+    found = smallest(cost.times)
     chosen = found.batch_size
     row = next(row for row in found.table if row.batch_size == chosen)
     activations = cost.bytes_fixed + cost.bytes_per_sequence * chosen

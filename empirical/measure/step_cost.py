@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
@@ -48,10 +48,12 @@ def measure_step_cost(
     largest: int,
     limit_bytes: int,
     seconds: float,
+    settled: Callable[[Sequence[StepTimes]], bool] = lambda times: True,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> StepCost:
     """Cost of steps at 1, 2, 4, ... sequences up to `largest` and to what `limit_bytes` hold.
 
+    seconds, settled: how long to go on, as in `time_steps`.
     limit_bytes: for parameters, gradients, two numbers of state each, and what is kept for the
     backward pass; at least one sequence is timed whatever it says.
     """
@@ -84,6 +86,7 @@ def measure_step_cost(
         largest=max(1, min(largest, int(room))),
         seconds=seconds,
         device=device,
+        settled=settled,
         on_progress=on_progress,
     )
     return StepCost(

@@ -7,8 +7,9 @@ of them; what is compared is one round's times with each other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -24,6 +25,9 @@ SHORTEST = 0.02
 GAIN = 1.02
 FLAT = 3
 """Tokens per second have stopped to grow where so many doublings in turn gain less than this."""
+
+ROUNDS, FEWEST = 9, 3
+"""Rounds before it is asked whether the times settle anything, and where time is short."""
 
 LOOKS = 3
 """Samples that each doubling is judged by: the fastest, as what else a machine does only adds."""
@@ -43,13 +47,15 @@ def time_steps(
     largest: int,
     seconds: float,
     device: torch.device,
-    rounds: int = 9,
+    settled: Callable[[Sequence[StepTimes]], bool] = lambda times: True,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[StepTimes, ...]:
-    """Times of steps at 1, 2, 4, ... sequences, `rounds` each as far as `seconds` allow.
+    """Times of steps at 1, 2, 4, ... sequences: ROUNDS each, then more until they are `settled`.
 
-    It stops at `largest` sequences, where doubling gains nothing, or where one more doubling would
-    leave no time for three rounds. step_of: batch size -> a step, ready to be called repeatedly.
+    Doubling stops at `largest` sequences, where it gains nothing, or where one more would leave no
+    time for three rounds; rounds stop after `seconds`, but there are three at least. step_of: batch
+    size -> a step, ready to be called repeatedly. settled: asked after every third round from
+    ROUNDS on.
     """
     began = time.monotonic()
     steps: dict[int, Step] = {}
@@ -69,20 +75,22 @@ def time_steps(
             flat = flat + 1 if before < GAIN * samples[batch_size][0] else 0
         spent = time.monotonic() - began
         on_progress(min(0.5, spent / seconds))
-        if (
-            flat == FLAT
-            or spent + 3 * sum(2 * s[0] * repeats[b] for b, s in samples.items()) > seconds
-        ):
+        next_round = sum(2 * taken[0] * repeats[size] for size, taken in samples.items())
+        if flat == FLAT or spent + FEWEST * next_round > seconds:
             break
         batch_size *= 2
-    for number in range(rounds):
-        if time.monotonic() - began > seconds and number >= 3:
-            break
+    for number in count(1):
         for batch_size, step in steps.items():
             samples[batch_size].append(_seconds_of(step, repeats[batch_size], device))
-        on_progress(max((number + 1) / rounds, min(1.0, (time.monotonic() - began) / seconds)))
-    # the first sample of each was not taken in turn with the others
-    return tuple(StepTimes(size, tuple(times[1:])) for size, times in samples.items())
+        spent = (time.monotonic() - began) / seconds
+        on_progress(min(1.0, spent))
+        # the first sample of each was not taken in turn with the others
+        times = tuple(StepTimes(size, tuple(taken[1:])) for size, taken in samples.items())
+        asked = number >= ROUNDS and number % FEWEST == 0
+        if (number >= FEWEST and spent > 1) or (asked and settled(times)):
+            break
+    on_progress(1.0)
+    return times
 
 
 def saved_bytes(loss_of: Callable[[], Tensor], parameters: set[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from empirical.advise.throughput import smallest_batch
-from empirical.measure.throughput import Step, saved_bytes, time_steps
+from empirical.measure.throughput import ROUNDS, Step, StepTimes, saved_bytes, time_steps
 from scaling_theory.errors import InputError
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -85,13 +86,31 @@ def test_steps_are_timed_until_doubling_gains_nothing() -> None:
         largest=1024,
         seconds=3.0,
         device=torch.device("cpu"),
-        rounds=3,
     )
     assert [times.batch_size for times in found][:3] == [1, 2, 4]
     # three flat doublings after 8, and slack for a loaded machine
     assert found[-1].batch_size <= 256
-    assert all(len(times.seconds) == 3 for times in found)
+    assert len({len(times.seconds) for times in found}) == 1
+    assert 3 <= len(found[0].seconds) <= ROUNDS
     assert min(found[0].seconds) >= 0.005
+
+
+def test_rounds_go_on_until_the_times_settle() -> None:
+    """Planted: steps of a millisecond, and an answer that is content with 15 rounds, or never."""
+
+    def rounds_until(settled: Callable[[Sequence[StepTimes]], bool], seconds: float) -> int:
+        found = time_steps(
+            lambda batch_size: lambda: time.sleep(0.001),
+            largest=2,
+            seconds=seconds,
+            settled=settled,
+            device=torch.device("cpu"),
+        )
+        return len(found[0].seconds)
+
+    assert rounds_until(lambda times: len(times[0].seconds) >= 13, 60.0) == 15
+    assert rounds_until(lambda times: False, 1.0) >= 3
+    assert rounds_until(lambda times: False, 1e-9) == 3
 
 
 def test_the_bytes_kept_for_the_backward_pass() -> None:
