@@ -13,21 +13,17 @@ from math import log, nan
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from empirical.judge.cluster_bootstrap import Array, Mask, cluster_draws, drawn_rms, interval
 from empirical.judge.horizon_candidates import DEPTHS, Candidate
 from empirical.judge.horizon_cells import HorizonCell
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Split = Literal["one tuned run", "upward", "batch size", "steps", "epsilon", "start"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 Scope = Literal["everything", "start and optimizer", "start, optimizer and epsilon"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """For what one number is fitted. Only the last is fair to rules that do not know epsilon."""
-
-REPETITIONS = 2000
 
 
 @dataclass(frozen=True)
@@ -116,12 +112,13 @@ def try_candidates(
     judged = np.isfinite(errors).all(0)
     if not judged.any():
         return ()
+    # cells of one start, optimizer and epsilon share what was measured
+    series = [(cell.start, cell.optimizer, cell.epsilon_ratio) for cell in cells]
+    draws = cluster_draws([name for name, used in zip(series, judged, strict=True) if used], rng)
     errors, bend = errors[:, judged], bend[judged]
-    series = _series([cell for cell, used in zip(cells, judged, strict=True) if used])
-    draws = rng.integers(0, len(series), (REPETITIONS, len(series)))
-    again = [np.concatenate([series[k] for k in draw]) for draw in draws]
     rms = np.sqrt((errors**2).mean(1))
-    spread = np.array([np.sqrt((errors[:, pick] ** 2).mean(1)) for pick in again])
+    everywhere = np.ones(errors.shape[1], dtype=np.bool_)
+    spread = [drawn_rms(each, everywhere, draws) for each in errors]
     best = int(np.argmin(rms))
     order = np.argsort(rms)
     return tuple(
@@ -129,10 +126,10 @@ def try_candidates(
             candidate=ready[k].candidate.name,
             split=split,
             rms=float(rms[k]),
-            rms_interval=_interval(spread[:, k]),
+            rms_interval=interval(spread[k]),
             regret=float(np.nanmean(bend * errors[k] ** 2 / 2)),
             excess=float(rms[k] - rms[best]),
-            excess_interval=_interval(spread[:, k] - spread[:, best]),
+            excess_interval=interval(spread[k] - spread[best]),
             cells=int(judged.sum()),
         )
         for k in order
@@ -184,16 +181,3 @@ def _middle(cells: Sequence[HorizonCell]) -> HorizonCell:
         + away([c.epsilon_ratio for c in cells])
     )
     return cells[int(np.argmin(total))]
-
-
-def _series(cells: Sequence[HorizonCell]) -> list[NDArray[np.intp]]:
-    names = [(c.start, c.optimizer, c.epsilon_ratio) for c in cells]
-    return [
-        np.array([at for at, each in enumerate(names) if each == name])
-        for name in dict.fromkeys(names)
-    ]
-
-
-def _interval(values: Array) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)

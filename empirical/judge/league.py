@@ -9,12 +9,12 @@ from math import nan
 import numpy as np
 
 from empirical.errors import UsageError
+from empirical.judge.cluster_bootstrap import cluster_draws, drawn_mean, drawn_rms, interval
 from empirical.judge.fit import Fit, fit_law
 from empirical.judge.fit_data import Array, Mask, Optima
 from empirical.judge.heldout import SPLITS, HeldOut, Split, held_out
 from empirical.judge.league_entries import Entry
 
-REPETITIONS = 2000
 FEWEST_GROUPS = 4
 """Groups from which on the bootstrap draws groups; with fewer it draws single optima."""
 
@@ -131,17 +131,14 @@ def _draws(data: Optima, rng: np.random.Generator) -> tuple[Array, str]:
     """Bootstrap weights of the optima, [repetitions, n], and what was drawn."""
     groups = np.unique(data.group)
     clustered = len(groups) >= FEWEST_GROUPS
-    units = (data.group[:, None] == groups).astype(float) if clustered else np.eye(len(data))
-    counts = rng.multinomial(
-        units.shape[1], np.full(units.shape[1], 1 / units.shape[1]), size=REPETITIONS
-    )
-    return counts @ units.T, "groups" if clustered else "optima"
+    names = data.group.tolist() if clustered else range(len(data))
+    return cluster_draws(names, rng), "groups" if clustered else "optima"
 
 
 def _score(held: HeldOut, best: HeldOut, data: Optima, draws: Array) -> Score:
     common: Mask = held.judged & best.judged
-    own = _drawn_rms(held.error, held.judged, draws)
-    excess = _drawn_rms(held.error, common, draws) - _drawn_rms(best.error, common, draws)
+    own = drawn_rms(held.error, held.judged, draws)
+    excess = drawn_rms(held.error, common, draws) - drawn_rms(best.error, common, draws)
     if held is best:
         excess = np.zeros_like(excess)
     regret = 0.5 * data.curvature * held.error**2
@@ -150,11 +147,11 @@ def _score(held: HeldOut, best: HeldOut, data: Optima, draws: Array) -> Score:
     inside = np.abs(held.error[held.judged]) <= 1.96 * width[held.judged]
     return Score(
         rms=_rms(held.error),
-        rms_interval=_interval(own),
+        rms_interval=interval(own),
         regret=float(regret[known].mean()) if known.any() else nan,
-        regret_interval=_interval(_drawn_mean(regret, known, draws)),
+        regret_interval=interval(drawn_mean(regret, known, draws)),
         excess=_rms(held.error[common]) - _rms(best.error[common]),
-        excess_interval=_interval(excess),
+        excess_interval=interval(excess),
         covered=float(inside.mean()),
         optima=int(held.judged.sum()),
     )
@@ -162,23 +159,3 @@ def _score(held: HeldOut, best: HeldOut, data: Optima, draws: Array) -> Score:
 
 def _rms(error: Array) -> float:
     return float(np.sqrt(np.nanmean(error**2)))
-
-
-def _drawn_rms(error: Array, used: Mask, draws: Array) -> Array:
-    return np.asarray(np.sqrt(_drawn_mean(np.where(used, error, 0.0) ** 2, used, draws)))
-
-
-def _drawn_mean(values: Array, used: Mask, draws: Array) -> Array:
-    """Mean of `values` where `used`, over each draw; NaN for draws that hold none of them."""
-    weights = draws * used
-    total = weights.sum(axis=1)
-    sums = weights @ np.where(used, values, 0.0)
-    return np.asarray(np.divide(sums, total, out=np.full(len(sums), nan), where=total > 0))
-
-
-def _interval(draws: Array) -> tuple[float, float]:
-    known = draws[np.isfinite(draws)]
-    if not known.size:
-        return nan, nan
-    low, high = np.quantile(known, (0.025, 0.975))
-    return float(low), float(high)
