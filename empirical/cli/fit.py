@@ -71,6 +71,7 @@ def run_fit(question: FitQuestion) -> FitAnswer:
     from empirical.judge.league import play
     from empirical.judge.league_entries import entries_for
     from empirical.judge.profile import profile
+    from empirical.judge.profile_widening import widening
     from empirical.judge.table_optima import grids, table_optima
     from scaling_theory.laws.table import LAW_FORMS
 
@@ -91,10 +92,14 @@ def run_fit(question: FitQuestion) -> FitAnswer:
             f"no law named by --law fits this table: {', '.join(question.laws)} wants several "
             "values of epsilon, or n_params and tokens"
         )
-    league = play(entries, found.optima, np.random.default_rng(question.seed))
+    rng = np.random.default_rng(question.seed)
+    league = play(entries, found.optima, rng)
     chosen = _chosen(league, question.choose)
-    intervals = [] if chosen.fit is None else profile(chosen.fit, found.optima)
-    record = fit_record(table, found, league, chosen, intervals)
+    intervals, widened = [], 1.0
+    if chosen.fit is not None:
+        widened = widening(chosen.fit, found.optima, rng)
+        intervals = profile(chosen.fit, found.optima, widened)
+    record = fit_record(table, found, league, chosen, intervals, widened)
     return FitAnswer(record, table, found, league, chosen)
 
 

@@ -14,9 +14,14 @@ SCHEMA, VERSION = "scaling-theory/fit", 1
 
 
 def fit_record(
-    table: RunTable, found: TableForFit, league: League, chosen: Row, intervals: list[Interval]
+    table: RunTable,
+    found: TableForFit,
+    league: League,
+    chosen: Row,
+    intervals: list[Interval],
+    widened: float,
 ) -> dict[str, Any]:
-    """The record; intervals are those of the law that was chosen."""
+    """The record; intervals are those of the law that was chosen, widened by that factor."""
     return {
         "schema": SCHEMA,
         "schema_version": VERSION,
@@ -50,6 +55,7 @@ def fit_record(
             "scatter": None if chosen.fit is None else chosen.fit.scatter,
             "references": {} if chosen.fit is None else dict(chosen.fit.references),
             "parameters": [_parameter(each) for each in intervals],
+            "intervals_widened": widened,
             "given": _given(chosen),
         },
     }

@@ -11,6 +11,9 @@ SPLITS = {
     "group": "each group left out",
 }
 
+SHOWN = 1.02
+"""Widening of intervals from which it is told."""
+
 
 def text_fit(record: dict[str, Any], every: bool) -> str:
     """Lines; every: all horizons of every law, not only the best of each."""
@@ -109,6 +112,11 @@ def _chosen(chosen: dict[str, Any]) -> list[str]:
     if used:
         at = ", ".join(f"{name} {value:.4g}" for name, value in used.items())
         lines.append(f"  values at {at}")
+    if chosen["intervals_widened"] > SHOWN:
+        factor = chosen["intervals_widened"]
+        lines.append(
+            f"  intervals are {factor:.2f} times the likelihood's, as simulated tables want"
+        )
     if chosen["scatter"] is not None:
         lines.append(f"  single optima scatter round it by {chosen['scatter']:.3f} in ln eta")
     return lines

@@ -2,7 +2,8 @@
 
 An end is where -2 ln likelihood, minimised over the other coefficients at fixed scatter, has risen
 by t^2, t the quantile of Student's t with as many degrees of freedom as the fit has left: the
-scatter is itself estimated. A likelihood that never rises as much leaves its end open.
+scatter is itself estimated. A likelihood that never rises as much leaves its end open. For laws far
+from linear t is too small; `profile_widening` says by how much.
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ class Interval:
         return self.low <= truth <= self.high
 
 
-def profile(fit: Fit, data: Optima, places: list[int] | None = None) -> list[Interval]:
-    """Intervals of the coefficients at `places` (all by default). data: what was fitted."""
-    wanted = range(len(fit.columns)) if places is None else places
-    return [_interval(fit, data, place) for place in wanted]
+def profile(fit: Fit, data: Optima, widened: float = 1.0) -> list[Interval]:
+    """Intervals of all coefficients. data: what was fitted. widened: t times this, `widening`."""
+    wanted = -widened * float(stdtrit(max(fit.freedom, 1), (1 - LEVEL) / 2))
+    return [_interval(fit, data, place, wanted) for place in range(len(fit.columns))]
 
 
-def _interval(fit: Fit, data: Optima, place: int) -> Interval:
+def _interval(fit: Fit, data: Optima, place: int, wanted: float) -> Interval:
     column = fit.columns[place]
     value = float(fit.coefficients[place])
-    low, high = (_end(fit, data, place, side) for side in (-1, 1))
+    low, high = (_end(fit, data, place, side, wanted) for side in (-1, 1))
     positive = column.is_value and fit.form.term(column.parameter).positive
     ends = (value, low, high)
     natural = tuple(_exp(end) for end in ends) if positive else ends
@@ -65,9 +66,8 @@ def _exp(value: float) -> float:
     return exp(value) if isfinite(value) else (inf if value > 0 else 0.0)
 
 
-def _end(fit: Fit, data: Optima, place: int, side: int) -> float:
+def _end(fit: Fit, data: Optima, place: int, side: int, wanted: float) -> float:
     """Where the profile has risen enough, by the secant in sqrt(rise), which is nearly linear."""
-    wanted = -float(stdtrit(max(fit.freedom, 1), (1 - LEVEL) / 2))
     lower, upper = (ends[place] for ends in bounds_of(fit.form, fit.design(data), data))
     bound = upper if side > 0 else lower
     start = fit.coefficients
@@ -79,7 +79,7 @@ def _end(fit: Fit, data: Optima, place: int, side: int) -> float:
     for _ in range(ROUNDS):
         if not isfinite(outside) and side * (here - bound) >= 0:
             here = float(bound)
-        rise, found = _rise(fit, data, place, here, start)
+        rise, found = rise_where_held(fit, data, place, here, start)
         if abs(rise - wanted) < CLOSE * wanted:
             return here
         if rise < wanted:
@@ -102,7 +102,9 @@ def _end(fit: Fit, data: Optima, place: int, side: int) -> float:
     return here
 
 
-def _rise(fit: Fit, data: Optima, place: int, value: float, start: Array) -> tuple[float, Array]:
+def rise_where_held(
+    fit: Fit, data: Optima, place: int, value: float, start: Array
+) -> tuple[float, Array]:
     """sqrt of the rise of -2 ln likelihood with one coefficient held, and the others there."""
     held = fit_law(
         fit.form,

@@ -24,6 +24,7 @@ from empirical.judge.fit import fit_law
 from empirical.judge.league import play
 from empirical.judge.planted import VALUES, drawn, planted
 from empirical.judge.profile import profile
+from empirical.judge.profile_widening import SIMULATIONS, widening
 
 PAIRS = (
     ("surge", "square root"),
@@ -57,15 +58,18 @@ class Coverage:
         return float(np.mean(self.covered))
 
 
-def coverage(name: str, simulations: int, seed: int) -> Coverage:
-    """Simulate, fit and profile law `name` so many times."""
+def coverage(name: str, simulations: int, seed: int, widen: int = SIMULATIONS) -> Coverage:
+    """Simulate, fit and profile law `name` so many times.
+
+    widen: simulations of their own by which intervals are widened (`profile_widening`); 0: none.
+    """
     law = planted(name)
     rng = np.random.default_rng([seed, sorted(VALUES).index(name)])
     covered, estimates, open_ends = [], [], []
     for _ in range(simulations):
         data = drawn(law, rng)
         fit = fit_law(law.entry.form, law.entry.ties, data)
-        found = profile(fit, data)
+        found = profile(fit, data, widening(fit, data, rng, widen))
         covered.append([i.covers(t) for i, t in zip(found, law.coefficients, strict=True)])
         open_ends.append([not np.isfinite([i.low, i.high]).all() for i in found])
         estimates.append(fit.coefficients)
@@ -93,12 +97,14 @@ def refutations(true: str, wrong: str, simulations: int, seed: int) -> tuple[flo
     return float(wrong_refuted), float(true_refuted)
 
 
-def report(laws: Sequence[str], simulations: int, games: int, seed: int) -> dict[str, Any]:
+def report(
+    laws: Sequence[str], simulations: int, games: int, seed: int, widen: int
+) -> dict[str, Any]:
     """All of it as plain JSON values, printed as it comes."""
     rows: list[dict[str, Any]] = []
     every: list[float] = []
     for name in laws:
-        found = coverage(name, simulations, seed)
+        found = coverage(name, simulations, seed, widen)
         every += found.covered
         for place, parameter in enumerate(found.names):
             share = found.covered[place]
@@ -130,7 +136,7 @@ def report(laws: Sequence[str], simulations: int, games: int, seed: int) -> dict
             f"'{true}' itself in {true_refuted:.0%}",
             flush=True,
         )
-    return {"simulations": simulations, "seed": seed, "pooled": pooled, "coefficients": rows,
+    return {"simulations": simulations, "seed": seed, "widen": widen, "pooled": pooled, "coefficients": rows,
             "games": games, "matches": matches}  # fmt: skip
 
 
@@ -140,10 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--games", type=int, default=50, help="per pair of a true and a wrong law")
     parser.add_argument("--law", action="append", choices=sorted(VALUES), help="all by default")
+    parser.add_argument("--widen", type=int, default=SIMULATIONS, help="tables per fit; 0: none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON file")
     chosen = parser.parse_args(arguments)
-    found = report(chosen.law or list(VALUES), chosen.simulations, chosen.games, chosen.seed)
+    laws = chosen.law or list(VALUES)
+    found = report(laws, chosen.simulations, chosen.games, chosen.seed, chosen.widen)
     if chosen.out is not None:
         chosen.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -137,9 +137,10 @@ def test_intervals_cover_what_was_planted(name: str) -> None:
     """Rung: planted parameters. 24 tables; the full run is `python -m ...judge.recovery`.
 
     Pooled over k coefficients of 24 tables with 95 %: below 83 % is four standard errors of the
-    24 tables even if all coefficients of a table fail together.
+    24 tables even if all coefficients of a table fail together. Neither law wants its intervals
+    widened.
     """
-    found = coverage(name, 24, seed=1)
+    found = coverage(name, 24, seed=1, widen=0)
     assert found.pooled > 0.83
     # A mean over 24 draws is off by 0.2 standard deviations; four of these.
     assert np.abs(found.bias).max() < 0.82
