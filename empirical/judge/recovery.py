@@ -136,8 +136,15 @@ def report(
             f"'{true}' itself in {true_refuted:.0%}",
             flush=True,
         )
-    return {"simulations": simulations, "seed": seed, "widen": widen, "pooled": pooled, "coefficients": rows,
-            "games": games, "matches": matches}  # fmt: skip
+    return {
+        "simulations": simulations,
+        "seed": seed,
+        "widen": widen,
+        "pooled": pooled,
+        "coefficients": rows,
+        "games": games,
+        "matches": matches,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
