@@ -30,6 +30,11 @@ STEP_LAW = Tie(fixed_powers={"n_params": -0.713, "tokens": 0.307}, value=1.79)
 FEWEST, WIDEST_SAME = 3, 1.5
 """Different values of a covariate, and the ratio of largest to smallest, for a power of it."""
 
+LEAST_APART = 0.02
+"""Root mean square of ln covariate that batch size and other covariates leave, for a power of its
+own. Below it the table holds one power where two are asked for: tokens of 20 per parameter, or the
+steps of runs that share their tokens. The difference of the two would be noise without an error."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -72,7 +77,7 @@ def entries_for(data: Optima, names: Sequence[str] | None = None) -> list[Entry]
             if powers[horizon]:
                 found.append(Entry(form.name, form, horizon, _scaled(form, powers[horizon])))
     if {"n_params", "tokens"} <= set(data.covariates):
-        given = _given(powers["tokens"])
+        given = _given(_varied(data, "tokens"))
         found += [entry for entry in given if names is None or entry.name in names]
     return found
 
@@ -106,10 +111,25 @@ def _given(fitted: tuple[str, ...]) -> list[Entry]:
 
 
 def _powers(data: Optima, horizon: str) -> tuple[str, ...]:
-    """The covariates of learning rates for this horizon; none where the horizon hardly varies."""
+    """The covariates of learning rates for this horizon; none where it says nothing of its own."""
+    varied = _varied(data, horizon)
+    choices = (varied, varied[-1:]) if varied else ()
+    return next((names for names in choices if _apart(data, names)), ())
+
+
+def _varied(data: Optima, horizon: str) -> tuple[str, ...]:
+    """n_params and this horizon as far as they vary; none where the horizon hardly does."""
     if not _varies(data, horizon):
         return ()
     return ("n_params", horizon) if _varies(data, "n_params") else (horizon,)
+
+
+def _apart(data: Optima, names: Sequence[str]) -> bool:
+    """Whether the last of `names` is no product of powers of the batch size and the others."""
+    logs = [np.log(data.covariates[name]) for name in names]
+    others = np.column_stack([np.ones(len(data)), data.log_batch, *logs[:-1]])
+    left = logs[-1] - others @ np.linalg.lstsq(others, logs[-1], rcond=None)[0]
+    return float(np.sqrt(np.mean(left**2))) > LEAST_APART
 
 
 def _varies(data: Optima, name: str) -> bool:

@@ -168,3 +168,17 @@ def test_a_wrong_law_is_refuted_where_it_is_wrong(true: str, wrong: str) -> None
     wrong_refuted, true_refuted = np.sum(verdicts, axis=0)
     assert wrong_refuted >= 18
     assert true_refuted <= 5
+
+
+def test_powers_that_no_table_can_tell_apart_are_not_fitted(surge: Optima) -> None:
+    """Rung: closed form. 20 tokens per parameter: one power of both; at shared tokens no steps."""
+    tokens = 20 * surge.covariates["n_params"]
+    steps = tokens / np.exp(surge.log_batch)
+    chinchilla = {"n_params": surge.covariates["n_params"], "tokens": tokens, "steps": steps}
+    found = entries_for(replace(surge, covariates=chinchilla), ["square root"])
+    ties = {e.horizon: e.ties["eta_one"].powers for e in found if e.horizon in chinchilla}
+    assert ties == {"tokens": ("tokens",), "steps": ("steps",)}
+    one = surge.subset(surge.group == 0)
+    same = {"tokens": np.full(len(one), 1e10), "steps": 1e10 / np.exp(one.log_batch)}
+    found = entries_for(replace(one, covariates=same), ["square root"])
+    assert [entry.horizon for entry in found] == ["shared"]
