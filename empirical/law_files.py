@@ -19,6 +19,23 @@ VERSION = 2
 AGAIN = "write it with: scaling-theory fit"
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place where a law would take that of another file; an earlier law gives way.
+
+    Asked before the fit, which may take a minute.
+    """
+    if path.is_dir():
+        raise UsageError(f"--law-out {path} is a directory; a file is wanted, such as law.json")
+    if not path.exists():
+        return
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise UsageError(f"--law-out {path} is there and holds no law: name another file")
+
+
 def write_law(path: Path, law: FittedLaw) -> None:
     """Write `law` in one step; `UsageError` where the file cannot be written."""
     record = {

@@ -163,6 +163,10 @@ def fit(
         from empirical.report.law_figures import check_place
 
         check_place(out, overwrite)
+    if law_out is not None:
+        from empirical.law_files import check_place as check_law_place
+
+        check_law_place(law_out)
     answer = run_fit(
         FitQuestion(
             table=table,

@@ -147,6 +147,8 @@ WRONG = {
         ("TABLE", *LAWS, "--choose", "surge [per group]", "--law-out", "law.json"),
         "choose another horizon",
     ),
+    "law over the table": (("TABLE", *LAWS, "--law-out", "TABLE"), "holds no law"),
+    "law into a folder": (("TABLE", *LAWS, "--law-out", "."), "is a directory"),
 }
 
 
@@ -155,9 +157,11 @@ def test_wrong_use_is_one_line(
     shell: Shell, table: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     """Rung: closed form. Exit code 2 and one line that says what to do."""
+    before = table.read_bytes()
     code, out, err = shell("fit", *(str(table) if a == "TABLE" else a for a in arguments))
     assert (code, out) == (2, "")
     assert said in err and err.count("\n") == 1
+    assert table.read_bytes() == before
 
 
 @pytest.mark.slow
