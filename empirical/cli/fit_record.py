@@ -30,6 +30,7 @@ def fit_record(
             "sha256": table.sha256,
             "runs": len(table),
             "rejected": len(table.rejected),
+            "why_rejected": table.why_rejected(),
             "diverged": table.censored,
             "groups": len(found.optima.groups),
             "held_fixed": found.held_fixed,

@@ -35,6 +35,7 @@ def _table(found: TableVerdicts, known: Known) -> dict[str, Any]:
         "runs": len(table),
         "diverged": table.censored,
         "rejected": len(table.rejected),
+        "why_rejected": table.why_rejected(),
         "unit": table.unit,
         "cells": len(found.cells),
         "cells_with_a_number": sum(cell.identified for cell in found.cells),

@@ -111,6 +111,7 @@ def _about(table: Table) -> list[str]:
         "have too few learning rates": table["cells_with_too_few_learning_rates"],
         "have no second batch size beside them": table["cells_in_no_slice"],
     }
+    lines += [f"{line}." for line in table["why_rejected"]]
     words = [f"{count} cells {what}" for what, count in left.items() if count]
     return [*lines, f"Left out: {', '.join(words)}."] if words else lines
 

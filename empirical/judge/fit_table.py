@@ -50,6 +50,7 @@ def table_for_fit(table: RunTable, found: Sequence[GridOptimum], n_params: str =
         raise UsageError(
             f"no optimum inside its grid among {len(found)} of {table.source}: "
             "at least 4 learning rates round the minimum of each batch size are wanted"
+            + "".join(f"; {line}" for line in table.why_rejected(2))
         )
     lengths = {run.batch.sequence_length for run in table.runs}
     return TableForFit(

@@ -64,19 +64,24 @@ class RunTable:
     def describe(self, most: int = 8) -> str:
         """Lines for people: rows that came, were kept, are censored, were rejected and why."""
         total = len(self.runs) + len(self.rejected)
-        lines = [
+        head = (
             f"{self.source}: {total} rows, {len(self.runs)} kept in {len(self.groups)} group(s) "
             f"({self.censored} of them diverged, kept as censored), {len(self.rejected)} rejected"
-        ]
+        )
+        return "\n".join([head, *(f"  {line}" for line in self.why_rejected(most))])
+
+    def why_rejected(self, most: int = 8) -> list[str]:
+        """One line per reason, the most frequent first, with the lines of its first rows."""
         reasons = Counter(each.reason for each in self.rejected)
+        lines = []
         for reason, count in reasons.most_common(most):
             rows = [each.row for each in self.rejected if each.reason == reason]
             shown = ", ".join(map(str, rows[:4])) + (" ..." if count > 4 else "")
-            lines.append(f"  {count} rejected (line {shown}): {reason}")
+            lines.append(f"{count} rejected (line {shown}): {reason}")
         if len(reasons) > most:
             rest = sum(count for _, count in reasons.most_common()[most:])
-            lines.append(f"  {rest} rejected for {len(reasons) - most} other reasons")
-        return "\n".join(lines)
+            lines.append(f"{rest} rejected for {len(reasons) - most} other reasons")
+        return lines
 
 
 def read_run_table(

@@ -106,6 +106,26 @@ def test_text_says_what_is_held_and_what_is_refuted(shell: Shell, table: Path) -
     assert sum(line.startswith("square root [") for line in out.splitlines()) == 3
 
 
+def test_rejected_rows_are_shown_with_their_reason(
+    shell: Shell, table: Path, tmp_path: Path
+) -> None:
+    """Rung: closed form. What a fit leaves out is said, also where nothing is left to fit."""
+    heading, *rows = table.read_text().splitlines()
+    some = tmp_path / "some.csv"
+    some.write_text(
+        "\n".join([heading, *(row.replace("128", "?", 1) for row in rows[:2]), *rows[2:]])
+    )
+    code, out, _ = shell("fit", str(some), *LAWS)
+    assert code == 0
+    assert "\n  2 rejected (line 2, 3): seq_len is '?'; a number is wanted\n" in out
+    few = tmp_path / "few.csv"
+    few.write_text(
+        "\n".join([heading, *(row.replace("128", "?", 1) for row in rows[2:]), *rows[:2]])
+    )
+    code, _, err = shell("fit", str(few), *LAWS)
+    assert code == 2 and "seq_len is '?'" in err
+
+
 def test_a_law_can_be_chosen(shell: Shell, table: Path) -> None:
     """Rung: closed form. By name or with its horizon; the record says which."""
     answer = fitted(shell, table, "--choose", "square root [tokens]")
