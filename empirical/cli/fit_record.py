@@ -34,6 +34,7 @@ def fit_record(
             "diverged": table.censored,
             "groups": len(found.optima.groups),
             "held_fixed": found.held_fixed,
+            "held_note": found.held_note,
             "unit": found.unit,
             "sequence_length": found.sequence_length,
         },

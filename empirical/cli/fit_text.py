@@ -23,7 +23,7 @@ def text_fit(record: dict[str, Any], every: bool) -> str:
         f"inside the grid at {optima['inside']} batch sizes, beyond it at {optima['beyond']}, "
         f"not identified at {len(optima['unused'])}",
         *(f"  {line}" for line in table["why_rejected"]),
-        _held(table["held_fixed"]),
+        table["held_note"] or _held(table["held_fixed"]),
         "",
         "held-out error: rms of ln eta* (95 % interval), regret in millinats; "
         "! worse than the best with 97.5 % confidence",

@@ -20,13 +20,16 @@ from scaling_theory.units import Unit
 SAME = 0.02
 """Totals this close are one: whole batches never fill a budget exactly."""
 
+SHARED = 1.1
+"""Largest over smallest total of runs that are said to share it."""
+
 
 @dataclass(frozen=True)
 class TableForFit:
     """optima: to fit. cells: in their order. unused: cells that say nothing about a side.
 
-    held_fixed: what the runs of a group share over batch sizes. unit, sequence_length, source,
-    sha256: of the table.
+    held_fixed: what the runs of a group share over batch sizes; held_note: why that is not sure,
+    "" where it is. unit, sequence_length, source, sha256: of the table.
     """
 
     optima: Optima
@@ -37,6 +40,7 @@ class TableForFit:
     sequence_length: int | None
     source: str
     sha256: str
+    held_note: str = ""
 
 
 def table_for_fit(table: RunTable, found: Sequence[GridOptimum], n_params: str = "") -> TableForFit:
@@ -52,12 +56,14 @@ def table_for_fit(table: RunTable, found: Sequence[GridOptimum], n_params: str =
             "at least 4 learning rates round the minimum of each batch size are wanted"
             + "".join(f"; {line}" for line in table.why_rejected(2))
         )
+    held, note = _held(used)
     lengths = {run.batch.sequence_length for run in table.runs}
     return TableForFit(
         optima=_renamed(_arrays(used), n_params),
         cells=tuple(used),
         unused=tuple(each for each in found if not _usable(each.optimum)),
-        held_fixed=_held(used),
+        held_fixed=held,
+        held_note=note,
         unit=table.unit,
         sequence_length=lengths.pop() if len(lengths) == 1 else None,
         source=table.source,
@@ -173,13 +179,27 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _held(cells: list[GridOptimum]) -> Hold:
-    """What varies least within the groups: tokens or steps; one step where no run has more."""
+def _held(cells: list[GridOptimum]) -> tuple[Hold, str]:
+    """What varies least within the groups, tokens or steps, or one step; and why it is not sure."""
     runs = [run for cell in cells for run in cell.grid.runs]
     if all(run.steps == 1 for run in runs):
-        return "one-step"
+        return "one-step", ""
     spreads = {name: max(_spreads(runs, name)) for name in ("tokens", "steps")}
-    return "steps" if spreads["steps"] < spreads["tokens"] else "tokens"
+    held: Hold = "steps" if spreads["steps"] < spreads["tokens"] else "tokens"
+    places = {(cell.grid.group, cell.grid.batch.amount) for cell in cells}
+    if max(spreads.values()) <= SHARED and len(places) > len({group for group, _ in places}):
+        came = "tokens and steps are both the same over batch sizes of a group, which cannot be"
+    elif spreads[held] <= SHARED:
+        return held, ""
+    else:
+        words = (
+            f"{name} differ by a factor of {spread:.3g} inside a group"
+            if isfinite(spread)
+            else f"{name} of some runs are not stated"
+            for name, spread in spreads.items()
+        )
+        came = " and ".join(words)
+    return held, f"{came}: what is held is not known, {held} are taken to be"
 
 
 def _spreads(runs: list[Run], name: str) -> list[float]:

@@ -126,6 +126,32 @@ def test_rejected_rows_are_shown_with_their_reason(
     assert code == 2 and "seq_len is '?'" in err
 
 
+@pytest.mark.parametrize(
+    ("tokens", "steps", "said"),
+    [
+        ("", "", "tokens of some runs are not stated and steps of some runs are not stated"),
+        ("1e9", "1000", "tokens and steps are both the same over batch sizes of a group"),
+        ("BATCH", "", "tokens differ by a factor of 256 inside a group"),
+    ],
+)
+def test_what_is_held_is_not_made_up(
+    shell: Shell, table: Path, tmp_path: Path, tokens: str, steps: str, said: str
+) -> None:
+    """Rung: closed form. A table that does not say what its runs share is not said to."""
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    path = tmp_path / "held.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "steps"])
+        writer.writeheader()
+        for row in rows:
+            stated = row["batch_size"] if tokens == "BATCH" else tokens
+            writer.writerow({**row, "tokens": stated, "steps": steps})
+    code, out, _ = shell("fit", str(path), "--law", "constant")
+    assert code == 0
+    assert said in out and "are taken to be" in out
+
+
 def test_a_law_can_be_chosen(shell: Shell, table: Path) -> None:
     """Rung: closed form. By name or with its horizon; the record says which."""
     answer = fitted(shell, table, "--choose", "square root [tokens]")
