@@ -154,7 +154,7 @@ def fit(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace those in DIR")] = False,
     every: Annotated[bool, typer.Option("--all", help="every horizon of every law")] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="of the bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of the bootstrap")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     from empirical.cli.fit_text import text_fit

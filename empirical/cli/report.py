@@ -157,7 +157,7 @@ def report(
     seq_len: SequenceLength = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="the page")] = Path("explorer.html"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace --out")] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="of the league's bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of the league's bootstrap")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     from empirical.report.explorer.gather import explorer_of

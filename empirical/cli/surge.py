@@ -151,7 +151,9 @@ def surge(
         list[float] | None,
         typer.Option(metavar="EPS", help="of a gradient; in units of sigma without --stats"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of the simulated quantile of the verdict")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="of the simulated quantile of the verdict")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(

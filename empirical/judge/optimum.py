@@ -34,6 +34,9 @@ ENOUGH = 4
 FEWEST_ALONE = 4
 """Learning rates of a grid that can tell its noise without repetitions."""
 
+LEAST_NOISE = 1e-8
+"""Stated noise over the loss: below it least squares in double precision have no digits left."""
+
 
 def find_optimum(
     learning_rates: ArrayLike,
@@ -91,7 +94,14 @@ def noise_of(grid: GridLosses, noise: NoiseLevel | float | None = None) -> Noise
     if isinstance(noise, NoiseLevel):
         return noise
     if noise is not None:
-        return known_noise(noise)
+        level = known_noise(noise)
+        typical = float(np.median(np.abs(grid.loss))) if len(grid.x) else 0.0
+        if noise < LEAST_NOISE * typical:
+            raise UsageError(
+                f"noise level is {noise:g} beside losses near {typical:.3g}, fewer digits than "
+                "can be told: give the spread of the loss over seeds"
+            )
+        return level
     if grid.unit is not None:
         return NoiseLevel(grid.unit, inf, "standard errors of the losses")
     repeated = grid.replicates

@@ -14,6 +14,10 @@ from scaling_theory.units import BatchSize, Unit, parse_batch_size
 TRUE = {"true", "1", "1.0", "yes", "t"}
 FALSE = {"false", "0", "0.0", "no", "f", ""}
 NOT_FINITE = {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
+EXPLODED = 1e12
+"""A loss beyond this is a divergence that was still a number; beside it no digit of the others is
+left when losses are compared."""
+
 UNFINISHED = {"running", "pending", "scheduled", "queued", "status_running", "preempted"}
 BROKEN = {"failed", "crashed", "killed", "failure", "status_failure"}
 
@@ -95,6 +99,8 @@ def _loss(text: str, diverged: str, state: str) -> tuple[float | None, bool]:
     if text.lower() in NOT_FINITE:
         return None, True
     loss = _number("loss", text)
+    if loss is not None and abs(loss) > EXPLODED:
+        return None, True
     if loss is None and flag in FALSE:
         raise _RejectedError("no loss, and not marked as diverged")
     if condition in BROKEN and flag in FALSE:

@@ -188,6 +188,7 @@ WRONG = {
     "no epsilon": (("TABLE", "--law", "canonical epsilon"), "several values of epsilon"),
     "column": (("TABLE", "--column", "lr"), "OURS=THEIRS"),
     "noise": (("TABLE", "--noise", "0"), "--noise is 0"),
+    "seed": (("TABLE", "--seed", "-1"), "--seed"),
     "parameters": (("TABLE", *LAWS, "--n-params", "width"), "no column width"),
     "free law": (
         ("TABLE", *LAWS, "--choose", "surge [per group]", "--law-out", "law.json"),

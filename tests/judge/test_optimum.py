@@ -304,6 +304,7 @@ def test_standard_errors_weigh_the_losses() -> None:
         ({"losses": [3.0, 3.1]}, "one entry per run is wanted in each"),
         ({"learning_rates": [1e-3, -1e-3, 1e-2]}, "a learning rate is -0.001"),
         ({"noise": 0.0}, "noise level is 0; a finite number of nats above 0"),
+        ({"noise": 1e-12}, "noise level is 1e-12 beside losses near 3"),
         ({"method": "spline"}, "method 'spline' is unknown: use one of quadratic, convex"),
         ({"standard_errors": [1e-3, 0.0, 1e-3]}, "a standard error is not above 0"),
     ],

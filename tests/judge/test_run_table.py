@@ -33,7 +33,7 @@ def test_a_plain_row_becomes_a_run(tmp_path: Path) -> None:
     assert (len(found), found.censored, found.rejected, found.unit) == (1, 0, (), "seq")
 
 
-@pytest.mark.parametrize("loss", ["nan", "NaN", "inf", "-Infinity"])
+@pytest.mark.parametrize("loss", ["nan", "NaN", "inf", "-Infinity", "1e300", "-3.4e38"])
 def test_a_loss_that_is_not_finite_is_kept_as_censored(tmp_path: Path, loss: str) -> None:
     """Rung: closed form (NaN is evidence, not an error)."""
     found = read_run_table(table(tmp_path, f"a,g,64,seq,,3e-4,{loss},,"))
