@@ -68,7 +68,7 @@ def read_law(path: Path) -> FittedLaw:
         return _law(record)
     except KeyError as error:
         raise UsageError(f"{path} lacks {error}: {AGAIN}") from error
-    except (TypeError, ValueError, InputError) as error:
+    except (AttributeError, TypeError, ValueError, InputError) as error:
         raise UsageError(f"{path} does not hold a law ({error}): {AGAIN}") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, isfinite, log, sqrt
+from math import exp, hypot, inf, isfinite, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from scaling_theory.units import UNITS, BatchSize, Unit
 __all__ = ["LAW_FORMS", "FittedLaw", "LawForm"]
 
 NORMAL_95 = 1.96
+MOST_KNOWN = 100.0
+"""Half of a 95 % interval of ln eta*, beyond which no number is given."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,21 @@ class FittedLaw:
                 )
         if not all(isfinite(value) for value in self.parameters.values()):
             raise InputError("a parameter is not a finite number: fit again")
+        for term in LAW_FORMS[self.form].terms:
+            if term.positive:
+                require_positive(self.parameters[term.name], term.name, "fit again")
         for name, value in self.references.items():
             require_positive(value, f"reference of {name}", "fit again")
-            if name not in self.spans:
-                raise InputError(f"{name} has a reference and no span: fit again")
+            low, high = self.spans.get(name, (inf, 0.0))
+            if not 0 < low <= high < inf:
+                raise InputError(f"{name} has a reference and no ascending span: fit again")
         require_not_negative(self.scatter, "scatter of the law", "fit again")
         self._check_covariance()
         if self.held_fixed not in HOLDS:
             raise InputError(f"held_fixed is '{self.held_fixed}'; one of {', '.join(HOLDS)} wanted")
+        length = self.sequence_length
+        if length is not None and not (isinstance(length, int) and length >= 1):
+            raise InputError(f"sequence_length is {length!r}; a whole number of tokens is wanted")
         if self.unit not in UNITS:
             raise InputError(f"unit is '{self.unit}'; one of {', '.join(UNITS)} is wanted")
         require_positive(self.smallest, "smallest batch of the law", "state the fitted range")
@@ -89,7 +98,10 @@ class FittedLaw:
         # Scaled to correlations first: parameters differ by many orders of magnitude.
         scale = np.sqrt(np.abs(np.diag(self.covariance)))
         scale[scale == 0] = 1.0
-        if np.linalg.eigvalsh(self.covariance / np.outer(scale, scale))[0] < -1e-6:
+        correlation = self.covariance / np.outer(scale, scale)
+        if np.abs(correlation - correlation.T).max() > 1e-6:
+            raise InputError("covariance is not symmetric: fit again")
+        if np.linalg.eigvalsh(correlation)[0] < -1e-6:
             raise InputError("covariance is not positive semidefinite: fit again")
 
     @property
@@ -121,7 +133,8 @@ class FittedLaw:
             shift[i] = step
             above, below = (self._rate(batch_size, values + s, known) for s in (shift, -shift))
             slopes[i] = (above - below) / (2 * step)
-        variance = float(slopes @ self.covariance @ slopes)
+        with np.errstate(over="ignore"):  # infinite where the law knows nothing: see `interval`
+            variance = float(slopes @ self.covariance @ slopes)
         return Estimate(value, sqrt(max(variance, 0.0)), 0)
 
     def interval(
@@ -129,7 +142,12 @@ class FittedLaw:
     ) -> tuple[float, float]:
         """95 % of where a run's optimum lies: the fit's error and the scatter, in logarithms."""
         found = self.learning_rate(batch_size, at)
-        half = NORMAL_95 * sqrt((found.standard_error / found.value) ** 2 + self.scatter**2)
+        half = NORMAL_95 * hypot(found.standard_error / found.value, self.scatter)
+        if not half < MOST_KNOWN:
+            raise InputError(
+                f"the law does not identify the learning rate at batch size {batch_size:g}: its "
+                f"95 % interval is e^{half:.3g} to either side; fit again with more batch sizes"
+            )
         return exp(log(found.value) - half), exp(log(found.value) + half)
 
     def outside(self, batch_size: float, at: Mapping[str, float] | None = None) -> str:
@@ -152,9 +170,9 @@ class FittedLaw:
         if missing or unknown:
             wanted = ", ".join(self.covariates) or "nothing"
             came = ", ".join(at) or "nothing"
+            advice = "state each as --at NAME=VALUE" if missing else "leave out the others"
             raise InputError(
-                f"the law depends on {wanted} beside the batch size and {came} came: "
-                "state each as --at NAME=VALUE"
+                f"the law depends on {wanted} beside the batch size and {came} came: {advice}"
             )
         for name, value in at.items():
             check = require_not_negative if name == "epsilon" else require_positive

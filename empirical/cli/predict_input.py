@@ -165,6 +165,8 @@ def _run_described(question: Question, law: FittedLaw | None) -> dict[str, float
     found: dict[str, float] = {}
     for text in question.at:
         name, _, number = text.partition("=")
+        if name in found:
+            raise UsageError(f"--at {name} came twice; one value of each is wanted: leave one out")
         try:
             found[name] = float(number)
         except ValueError as error:

@@ -199,6 +199,24 @@ STATS = "STATS"
 LAW = "LAW"
 REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "bare beside united": ((*TUNED, "--batch-size", "512"), "512 has no unit beside 64seq"),
+    "twice described": (
+        (
+            "predict",
+            "--law",
+            LAW,
+            "--batch-size",
+            "2seq",
+            "--at",
+            "tokens=1e9",
+            "--at",
+            "tokens=2e9",
+        ),
+        "--at tokens came twice",
+    ),
+    "described for nothing": (
+        ("predict", "--law", LAW, "--batch-size", "2seq", "--at", "tokens=1e9"),
+        "depends on nothing beside the batch size and tokens came: leave out the others",
+    ),
     "tokens without a length": ((*TUNED, "--batch-size", "1Mtok"), "--seq-len"),
     "unreadable": ((*TUNED, "--batch-size", "many"), "not understood"),
     "zero batch": ((*TUNED, "--batch-size", "0seq"), "above 0"),

@@ -168,6 +168,15 @@ LAW_BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
     "no scatter": lambda r: r.pop("scatter"),
     "negative scatter": lambda r: r.update(scatter=-1.0),
     "covariate without a span": lambda r: r.update(covariates={"tokens": {"reference": 1e9}}),
+    "no numbers by name": lambda r: r.update(parameters=[2e-3, 50.0, 300.0]),
+    "covariates without names": lambda r: r.update(covariates=[1e9]),
+    "a scale of 0": lambda r: r["parameters"].update(noise_batch=0),
+    "lopsided covariance": lambda r: r["covariance"][0].__setitem__(1, 1e-4),
+    "length in words": lambda r: r["domain"].update(sequence_length="long"),
+    "half a token": lambda r: r["domain"].update(sequence_length=1.5),
+    "span upside down": lambda r: r.update(
+        covariates={"tokens": {"reference": 1e9, "span": [2e9, 1e9]}}
+    ),
     "power of nothing": lambda r: r["parameters"].update({"noise_batch tokens": 0.5}),
 }
 
@@ -232,3 +241,10 @@ def test_law_refuses_a_covariance_that_is_none() -> None:
     indefinite = np.array([[1e-8, 1.0, 0], [1.0, 25.0, 0], [0, 0, 900.0]])
     with pytest.raises(InputError, match="positive semidefinite"):
         replace(LAW, covariance=indefinite)
+
+
+@pytest.mark.parametrize("scatter", [1e3, 1e300])
+def test_law_that_knows_nothing_gives_no_interval(scatter: float) -> None:
+    """Closed form: e^2000 to either side is no number, and no overflow."""
+    with pytest.raises(InputError, match="does not identify the learning rate at batch size 32"):
+        replace(LAW, scatter=scatter).interval(32.0)
