@@ -14,11 +14,15 @@ from empirical.errors import UsageError
 
 @dataclass(frozen=True)
 class RawRows:
-    """Columns in their order, rows as text ("" for nothing), and the hash of the file."""
+    """Columns in their order, rows as text ("" for nothing), and the hash of the file.
+
+    lines: where each row ends in the file; empty where rows follow one line of names.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
     sha256: str
+    lines: tuple[int, ...] = ()
 
 
 def read_rows(path: Path) -> RawRows:
@@ -45,26 +49,47 @@ def read_rows(path: Path) -> RawRows:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        heading = tuple(name.strip() for name in next(lines, []))
-        rows = [_row(path, heading, cells, lines.line_num) for cells in lines if any(cells)]
+        # Spreadsheets leave lines of nothing, or of separators alone, above and between the rows.
+        filled = ((lines.line_num, cells) for cells in lines if any(map(str.strip, cells)))
+        heading = [name.strip() for name in next(filled, (0, []))[1]]
+        _check_separator(path, heading)
+        numbered = [(line, _cells(path, heading, cells, line)) for line, cells in filled]
     except csv.Error as error:
         raise UsageError(f"{path}, line {lines.line_num}: {error}: repair the file") from error
-    if not heading or len(set(heading)) < len(heading):
-        twice = sorted({name for name in heading if heading.count(name) > 1})
+    # A column without a name that holds nothing comes of separators at the ends of lines.
+    kept = [
+        place
+        for place, name in enumerate(heading)
+        if name or any(cells[place] for _, cells in numbered)
+    ]
+    names = tuple(heading[place] for place in kept)
+    if not names or len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
         raise UsageError(
             f"{path} has {'two columns ' + repr(twice[0]) if twice else 'no line of column names'}"
             "; one name per column is wanted in the first line"
         )
-    return RawRows(heading, tuple(rows), sha256)
+    rows = tuple({heading[at]: cells[at] for at in kept} for _, cells in numbered)
+    return RawRows(names, rows, sha256, tuple(line for line, _ in numbered))
 
 
-def _row(path: Path, heading: tuple[str, ...], cells: list[str], line: int) -> dict[str, str]:
+def _check_separator(path: Path, heading: list[str]) -> None:
+    found = next((mark for mark in (";", "\t", "|") if mark in "".join(heading)), None)
+    if found is not None and len(heading) == 1:
+        name = "tabs" if found == "\t" else f"'{found}'"
+        raise UsageError(
+            f"{path} separates its columns by {name}: save it with commas, and points in decimals"
+            + (", or name it .tsv" if found == "\t" else "")
+        )
+
+
+def _cells(path: Path, heading: list[str], cells: list[str], line: int) -> list[str]:
     if len(cells) != len(heading):
         raise UsageError(
             f"{path}, line {line} has {len(cells)} cells under {len(heading)} column names: "
             "quote cells that hold a comma"
         )
-    return {name: cell.strip() for name, cell in zip(heading, cells, strict=True)}
+    return [cell.strip() for cell in cells]
 
 
 def _parquet(path: Path, content: bytes, sha256: str) -> RawRows:

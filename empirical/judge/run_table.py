@@ -130,7 +130,7 @@ def table_from_rows(
     columns = resolve_columns(present, mapping, preset)
     read = [
         read_run(row, columns, line, unit, sequence_length)
-        for line, row in enumerate(rows, start=2)
+        for line, row in zip(raw.lines or range(2, len(rows) + 2), rows, strict=True)
     ]
     units = Counter(each.batch.unit for each in read if isinstance(each, Run))
     common = unit or (units.most_common(1)[0][0] if units else "bare")

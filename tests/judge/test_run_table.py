@@ -185,6 +185,8 @@ def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
         ("batch_size,lr,lr,loss\n1,1,1,1\n", "two columns 'lr'"),
         ("batch_size,lr,loss\n64,1e-3\n", "line 2 has 2 cells under 3 column names"),
         ("batch_size,lr,loss\n64,1e-3,2.5\n", "no row can be used: .*has no unit"),
+        ("batch_size;lr;loss\n64;0,001;2,5\n", "separates its columns by ';': save it with com"),
+        ("batch_size\tlr\tloss\n64\t1e-3\t2.5\n", "by tabs: save it .* name it .tsv"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_what_to_do(
@@ -253,3 +255,19 @@ def test_parquet_without_pyarrow_is_one_line(
     (tmp_path / "runs.parquet").write_bytes(b"PAR1")
     with pytest.raises(UsageError, match=r"pip install 'scaling-theory\[parquet\]'"):
         read_run_table(tmp_path / "runs.parquet")
+
+
+def test_what_spreadsheets_leave_round_a_table_is_no_row(tmp_path: Path) -> None:
+    """Rung: closed form. Empty lines and columns without a name go; lines are those of the file."""
+    rows = (
+        "",
+        ",,,,,,,,,,",
+        "a,g,64,seq,,3e-4,2.5,,7,,",
+        "",
+        "b,g,64,seq,,0,2.5,,8,,",
+        ",,,,,,,,,,",
+    )
+    found = read_run_table(table(tmp_path, *rows, heading=f"\n,,\n{HEADING},,"))
+    assert [(run.run_id, run.row) for run in found.runs] == [("a", 6)]
+    assert [each.row for each in found.rejected] == [8]
+    assert dict(found.runs[0].extras or {}) == {}
