@@ -16,6 +16,7 @@ Each gives the names that people use in configurations; what differs is mapped b
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -94,14 +95,31 @@ def spread_dicts(row: Mapping[str, str], preset: Preset | None) -> dict[str, str
         text = row.get(name, "").strip()
         if not text.startswith("{"):
             continue
-        try:
-            # nan and inf are written bare, which a literal may not hold.
-            held = ast.literal_eval(text.replace(": nan", ": 'nan'").replace(": inf", ": 'inf'"))
-        except (ValueError, SyntaxError):
+        held = _read_dict(text)
+        if held is None:
             continue
         del spread[name]
         spread.update({f"{name}.{key}": str(value) for key, value in held.items()})
     return spread
+
+
+def _read_dict(text: str) -> dict[str, object] | None:
+    """A dict as JSON or as Python prints it; None for anything else."""
+    try:
+        held = json.loads(text)
+    except ValueError:
+        try:
+            held = ast.literal_eval(_NotFinite().visit(ast.parse(text, mode="eval")))
+        except (ValueError, SyntaxError):
+            return None
+    return held if isinstance(held, dict) else None
+
+
+class _NotFinite(ast.NodeTransformer):
+    """nan and inf, which Python prints bare and a literal may not hold, as numbers."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(float(node.id)) if node.id in ("nan", "inf") else node
 
 
 def resolve_columns(

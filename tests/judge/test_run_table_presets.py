@@ -31,6 +31,12 @@ WANDB_API = """\
 1,"{'val_loss': 2.75, '_step': 9}","{'batch_size': 64, 'learning_rate': 0.002}",wise-sun-2
 2,"{'val_loss': nan, '_step': 2}","{'batch_size': 64, 'learning_rate': 0.008}",hot-wind-5
 """
+WANDB_JSON = """\
+summary,config,name
+"{""val_loss"": 2.5, ""best"": true}","{""batch_size"": 64, ""lr"": 1e-3, ""resume"": null}",a
+"{""val_loss"": 2.75, ""best"": false}","{""batch_size"": 64, ""lr"": 2e-3, ""resume"": null}",b
+"{'val_loss': -inf, 'history': [9.1, nan], 'note': 'a: nan'}","{'batch_size': 64, 'lr': 8e-3}",c
+"""
 MLFLOW = """\
 run_id,experiment_id,status,artifact_uri,start_time,end_time,metrics.val_loss,params.batch_size,\
 params.lr,tags.mlflow.runName
@@ -53,10 +59,11 @@ batch_size,lr,hparam/loss
     [
         ("wandb", WANDB_PAGE),
         ("wandb", WANDB_API),
+        ("wandb", WANDB_JSON),
         ("mlflow", MLFLOW),
         ("tensorboard", TENSORBOARD),
     ],
-    ids=["wandb-page", "wandb-api", "mlflow", "tensorboard"],
+    ids=["wandb-page", "wandb-api", "wandb-json", "mlflow", "tensorboard"],
 )
 def test_an_export_is_read_as_it_is(tmp_path: Path, preset: Preset, text: str) -> None:
     """Rung: closed form (the same runs from every program; only the batch's unit is told)."""
