@@ -37,9 +37,9 @@ Preset = Literal["wandb", "mlflow", "tensorboard"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 _COMMON: Mapping[str, tuple[str, ...]] = {
+    # Not per_device_train_batch_size: accumulation and devices multiply it, unseen.
     "batch_size": (
         "batch_size", "global_batch_size", "total_batch_size", "train_batch_size", "bs",
-        "per_device_train_batch_size",
     ),
     "lr": ("lr", "learning_rate", "max_lr", "peak_lr", "base_lr"),
     "loss": (

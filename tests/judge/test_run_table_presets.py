@@ -129,3 +129,14 @@ def test_wrong_words_are_refused(tmp_path: Path) -> None:
         read_run_table(path, preset="comet")  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(UsageError, match="unit 'dozen' is unknown"):
         read_run_table(path, unit="dozen")  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_the_batch_of_one_device_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    """Rung: closed form. Eight accumulated batches of 64 are 512: who maps it vouches for it."""
+    path = tmp_path / "export.csv"
+    names = "per_device_train_batch_size,gradient_accumulation_steps,learning_rate,eval/loss"
+    path.write_text(f"{names}\n64,8,1e-3,2.5\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no column for batch_size"):
+        read_run_table(path, preset="wandb", unit="seq")
+    mapping = {"batch_size": "per_device_train_batch_size"}
+    assert read_run_table(path, mapping, "wandb", "seq").runs[0].batch_size == 64
