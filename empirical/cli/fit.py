@@ -110,11 +110,19 @@ def _chosen(league: League, label: str | None) -> Row:
             raise UsageError(
                 f"no law could be fitted: {league.rows[0].failure or 'measure more batch sizes'}"
             )
+        if not any(row.scores for row in able):
+            raise UsageError(
+                "no law can be judged: no batch size can be left out and predicted from the others; "
+                "measure at least 3 batch sizes, or name a law with --choose"
+            )
         # A law that knows new groups is of more use; it comes first unless none does.
         return next((row for row in able if row.entry.predicts_new_groups), able[0])
-    for row in league.rows:
-        if label in (row.entry.label, row.entry.name) and row.fit is not None:
+    named = [row for row in league.rows if label in (row.entry.label, row.entry.name)]
+    for row in named:
+        if row.fit is not None:
             return row
+    if named:
+        raise UsageError(f"--choose is '{label}', which could not be fitted: {named[0].failure}")
     known = ", ".join(row.entry.label for row in league.rows)
     raise UsageError(f"--choose is '{label}'; one of {known} is wanted")
 

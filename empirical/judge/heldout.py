@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from empirical.errors import UsageError
 from empirical.judge.fit import Fit, fit_law
@@ -32,6 +33,8 @@ class HeldOut:
 
     error: ln eta* predicted less measured, [n]. standard_error: of the prediction from its fit.
     scatter: of the fit that predicted, [n]. failure: why nothing was predicted, "" if it was.
+    within_fit: upward only: the optima that were fitted allow the curve of the fit to everything,
+    so that the predictions, which share one fit, may be off by its error alone.
     """
 
     entry: Entry
@@ -40,6 +43,7 @@ class HeldOut:
     standard_error: Array
     scatter: Array
     failure: str
+    within_fit: bool = False
 
     @property
     def judged(self) -> Mask:
@@ -55,7 +59,7 @@ def held_out(entry: Entry, data: Optima, split: Split, whole: Fit | None = None)
     error, width, scatter = (np.full(len(data), np.nan) for _ in range(3))
     if split == "group" and not entry.predicts_new_groups:
         return HeldOut(entry, split, error, width, scatter, "has parameters free per group")
-    references = data.references()
+    references, within = data.references(), False
     for test in folds(data, split):
         judged = test & data.measured
         if not judged.any():
@@ -67,11 +71,28 @@ def held_out(entry: Entry, data: Optima, split: Split, whole: Fit | None = None)
             error[judged] = fit.predict(asked) - asked.log_rate
             width[judged] = fit.standard_error(asked)
             scatter[judged] = fit.scatter
+            if split == "upward" and whole is not None:
+                within = _allows(fit, whole, kept)
         except UsageError as reason:
             nothing = np.full(len(data), np.nan)
             return HeldOut(entry, split, nothing, nothing, nothing, str(reason))
     failure = "" if np.isfinite(error).any() else "nothing to leave out"
-    return HeldOut(entry, split, error, width, scatter, failure)
+    return HeldOut(entry, split, error, width, scatter, failure, within)
+
+
+def _allows(fit: Fit, whole: Fit, kept: Optima) -> bool:
+    """Whether `whole` lies in the 97.5 % region of `fit`, by what it adds to chi^2 of `kept`.
+
+    Never where nothing was fitted: such a prediction has no error of a fit.
+    """
+    if not len(fit.coefficients):
+        return False
+    width = np.hypot(kept.standard_error, fit.scatter)[kept.measured]
+    chi2 = [
+        float(np.sum(((each.predict(kept) - kept.log_rate)[kept.measured] / width) ** 2))
+        for each in (whole, fit)
+    ]
+    return chi2[0] - chi2[1] <= float(chdtri(len(fit.coefficients), 0.025))
 
 
 def folds(data: Optima, split: Split) -> Iterator[Mask]:

@@ -27,6 +27,7 @@ class Score:
     nats, by the local quadratic of each loss; with its interval; NaN where no curvature is known.
     excess: rms less that of the split's best law, paired over groups, with its 95 % interval.
     covered: share of optima inside the 95 % intervals of their predictions. optima: judged.
+    within_fit: see `HeldOut`; the bootstrap knows nothing of an error that all predictions share.
     """
 
     rms: float
@@ -37,11 +38,12 @@ class Score:
     excess_interval: tuple[float, float]
     covered: float
     optima: int
+    within_fit: bool
 
     @property
     def refuted(self) -> bool:
-        """Worse than the best law of the split with 97.5 % confidence."""
-        return self.excess_interval[0] > 0
+        """Worse than the best law of the split with 97.5 % confidence, its fit's error allowed."""
+        return self.excess_interval[0] > 0 and not self.within_fit
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _score(held: HeldOut, best: HeldOut, data: Optima, draws: Array) -> Score:
         excess_interval=interval(excess),
         covered=float(inside.mean()),
         optima=int(held.judged.sum()),
+        within_fit=held.within_fit,
     )
 
 
