@@ -112,8 +112,8 @@ def _chosen(league: League, label: str | None) -> Row:
             )
         if not any(row.scores for row in able):
             raise UsageError(
-                "no law can be judged: no batch size can be left out and predicted from the others; "
-                "measure at least 3 batch sizes, or name a law with --choose"
+                "no law can be judged: no batch size can be left out and predicted from others; "
+                "measure at least 3 of them, or name a law with --choose"
             )
         # A law that knows new groups is of more use; it comes first unless none does.
         return next((row for row in able if row.entry.predicts_new_groups), able[0])

@@ -185,6 +185,11 @@ WRONG = {
     "no table": (("missing.csv",), "missing.csv"),
     "no such law": (("TABLE", "--law", "magic"), "--law is 'magic'"),
     "no such choice": (("TABLE", *LAWS, "--choose", "magic"), "--choose is 'magic'"),
+    "choice that was not fitted": (
+        ("ONE", "--law", "surge", "--choose", "surge"),
+        "--choose is 'surge', which could not be fitted: 1 measured optima came",
+    ),
+    "one batch size": (("ONE",), "no law can be judged"),
     "no epsilon": (("TABLE", "--law", "canonical epsilon"), "several values of epsilon"),
     "column": (("TABLE", "--column", "lr"), "OURS=THEIRS"),
     "noise": (("TABLE", "--noise", "0"), "--noise is 0"),
@@ -205,7 +210,10 @@ def test_wrong_use_is_one_line(
 ) -> None:
     """Rung: closed form. Exit code 2 and one line that says what to do."""
     before = table.read_bytes()
-    code, out, err = shell("fit", *(str(table) if a == "TABLE" else a for a in arguments))
+    one = table.with_name("one.csv")
+    one.write_text("\n".join(table.read_text().splitlines()[:8]))
+    words = {"TABLE": str(table), "ONE": str(one)}
+    code, out, err = shell("fit", *(words.get(each, each) for each in arguments))
     assert (code, out) == (2, "")
     assert said in err and err.count("\n") == 1
     assert table.read_bytes() == before
