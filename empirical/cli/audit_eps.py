@@ -85,7 +85,8 @@ def run_audit_eps(question: AuditQuestion) -> dict[str, Any]:
             f"batch size {batches[0]} has no unit and the statistics count sequences: "
             f"write {batches[0]}seq if that is what is meant"
         )
-    unit = "seq" if source == "vectors" else batches[0].unit
+    # sigma is that of one sequence: tokens become sequences, which needs their length.
+    unit = "seq" if source == "vectors" or batches[0].unit == "tok" else batches[0].unit
     amounts = [batch.over(batches[0]) for batch in batches]
     first = batches[0].over(BatchSize(1.0, unit, length))
     found = audit_epsilon(

@@ -86,6 +86,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "no epsilon": (("audit-eps", "--stats", STATS, "--batch-size", "4seq"), "no epsilon"),
     "both": ((*PURE, "--stats", STATS, "--batch-size", "4seq"), "one or the other"),
     "epsilon twice": ((*PURE, "--epsilon", "1", "--batch-size", "4seq"), "--stats"),
+    "tokens without a length": ((*PURE, "--batch-size", "65536tok"), "--seq-len"),
     "no vectors": (
         ("audit-eps", "--stats", "bare", "--epsilon", "1", "--batch-size", "4seq"),
         "no vectors.safetensors",
@@ -129,3 +130,11 @@ def test_help_shows_an_example(shell: Shell) -> None:
     code, out, _ = shell("audit-eps", "--help")
     assert code == 0
     assert "scaling-theory audit-eps --stats" in out
+
+
+def test_tokens_are_the_sequences_that_they_make(shell: Shell) -> None:
+    """Rung: closed form. 65,536 tokens in sequences of 1,024 are 64 sequences: same regime."""
+    asked = [("64seq",), ("65536tok", "--seq-len", "1024")]
+    found = [json.loads(shell(*PURE, "--json", "--batch-size", *each)[1]) for each in asked]
+    places = [{**each["places"][0], "batch_size_text": ""} for each in found]
+    assert places[0] == places[1]
