@@ -43,6 +43,11 @@ class DimensionlessNetwork:
 
     def __post_init__(self) -> None:
         require_positive(self.signal_to_noise, "signal-to-noise", "give rms g / rms sigma, as 0.05")
+        if not 1e-100 < self.signal_to_noise < 1e100:
+            raise InputError(
+                f"signal-to-noise is {self.signal_to_noise:g}, whose square no number can hold: "
+                "give rms g / rms sigma, as 0.05"
+            )
         require_positive(
             self.curvature_ratio,
             "curvature ratio Q/T",

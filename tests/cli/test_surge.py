@@ -121,6 +121,11 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "nothing": (("surge",), "nothing to draw"),
     "half of it": (("surge", "--signal-to-noise", "0.1"), "nothing to draw"),
     "both": ((*PURE, "--stats", STATS), "one or the other"),
+    "no square": (
+        ("surge", "--signal-to-noise", "1e-300", "--curvature-ratio", "1"),
+        "whose square no number can hold",
+    ),
+    "seed": ((*PURE, "--seed", "-1"), "--seed"),
     "negative curvature": (
         ("surge", "--signal-to-noise", "0.1", "--curvature-ratio", "-1"),
         "no minimum along this direction",
