@@ -81,6 +81,9 @@ def run_validate(question: ValidateQuestion) -> ValidateAnswer:
         read_table(path, question.columns, question.preset, question.unit, question.sequence_length)
         for path in question.tables
     ]
+    for name in question.hold:
+        if not any(table.has_column(name) for table in tables):
+            raise UsageError(f"--hold is '{name}', which no run has: name a column of the table")
     judged = tuple(
         judge_table(table, known, hold=question.hold, noise=question.noise) for table in tables
     )

@@ -45,6 +45,10 @@ class RunTable:
         """Runs that diverged."""
         return sum(run.diverged for run in self.runs)
 
+    def has_column(self, name: str) -> bool:
+        """Whether a run has this field, or a further column of this name."""
+        return name in Run.__dataclass_fields__ or any(run.extra(name) for run in self.runs)
+
     def where(self, **wanted: str | float) -> RunTable:
         """The runs whose fields equal these, such as where(group="N429M_D50B", eps=1e-8).
 

@@ -176,6 +176,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no statistics": (("TABLE", "--stats", "nowhere"), "statistics.json does not exist"),
     "statistics twice": (("TABLE", "--stats", "STATS", "--stats", "STATS"), "came twice"),
     "no law": (("TABLE", "--law", "law.json"), "law.json does not exist"),
+    "nothing to hold": (("TABLE", "--hold", "warmpu"), "--hold is 'warmpu', which no run has"),
     "column": (("TABLE", "--column", "lr"), "OURS=THEIRS"),
     "noise": (("TABLE", "--noise", "0"), "--noise is 0"),
     "preset": (("TABLE", "--preset", "comet"), "preset 'comet' is unknown"),
