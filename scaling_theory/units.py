@@ -100,8 +100,10 @@ class BatchSize:
                     f"({self.sequence_length} and {other.sequence_length}): write both in tokens"
                 )
             return self.amount / other.amount
+        if {self.unit, other.unit} != {"seq", "tok"}:
+            self.to(other.unit)  # raises, and names this one: the other may never have been typed
         sequences, tokens = (self, other) if self.unit == "seq" else (other, self)
-        if sequences.sequence_length is None and {self.unit, other.unit} == {"seq", "tok"}:
+        if sequences.sequence_length is None:
             sequences = replace(sequences, sequence_length=tokens.sequence_length)
         ratio = sequences.to(tokens.unit) / tokens.amount
         return ratio if self.unit == "seq" else 1 / ratio

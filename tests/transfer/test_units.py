@@ -100,3 +100,9 @@ def test_described_with_every_unit_it_has() -> None:
     assert "not whole: 488" in parse_batch_size("0.5Mtok", 1024).describe()
     assert str(parse_batch_size("0.5Mtok")) == "500ktok"
     assert str(parse_batch_size("4x8x16seq")) == "4x8x16seq"
+
+
+def test_a_unit_that_does_not_fit_is_named_on_the_size_that_was_typed() -> None:
+    """Closed form: examples against a law's sequences; nobody typed the law's 1seq."""
+    with pytest.raises(UnitError, match="1024ex has the unit 'ex' where 'seq' was wanted"):
+        parse_batch_size("1024ex").over(parse_batch_size("1seq"))
