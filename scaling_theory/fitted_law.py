@@ -35,7 +35,8 @@ class FittedLaw:
         `unit`. sequence_length: tokens per sequence, None where unknown.
     data_sha256: of the table that was fitted.
     references: of every covariate, in its own unit. spans: its smallest and largest fitted value.
-    scatter: standard deviation of ln eta* of single optima around the law, beside its own error.
+    scatter: standard deviation of ln eta* of single optima around the law, beside its own error;
+        where it is known badly, the root mean square of what it may be.
     """
 
     form: str

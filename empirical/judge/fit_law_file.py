@@ -8,6 +8,7 @@ from empirical.errors import UsageError
 from empirical.judge.fit import Fit
 from empirical.judge.fit_data import Array
 from empirical.judge.fit_table import TableForFit
+from empirical.judge.predictive_scatter import predictive_scatter
 from scaling_theory.fitted_law import FittedLaw
 
 
@@ -40,7 +41,7 @@ def fitted_law(fit: Fit, table: TableForFit) -> FittedLaw:
             name: (float(data.covariates[name].min()), float(data.covariates[name].max()))
             for name in used
         },
-        scatter=fit.scatter,
+        scatter=predictive_scatter(fit, data),
     )
 
 

@@ -20,6 +20,7 @@ from empirical.errors import UsageError
 from empirical.judge.fit import Fit, fit_law
 from empirical.judge.fit_data import Array, Mask, Optima
 from empirical.judge.league_entries import Entry
+from empirical.judge.predictive_scatter import predictive_scatter
 
 MOST_FOLDS = 20
 
@@ -32,7 +33,8 @@ class HeldOut:
     """Predictions of one law for one kind of split; NaN where nothing was predicted.
 
     error: ln eta* predicted less measured, [n]. standard_error: of the prediction from its fit.
-    scatter: of the fit that predicted, [n]. failure: why nothing was predicted, "" if it was.
+    scatter: of single optima, as far as the fit that predicted knows it, [n]. failure: why nothing
+    was predicted, "" if it was.
     within_fit: upward only: the optima that were fitted allow the curve of the fit to everything,
     so that the predictions, which share one fit, may be off by its error alone.
     """
@@ -70,7 +72,7 @@ def held_out(entry: Entry, data: Optima, split: Split, whole: Fit | None = None)
             asked = data.subset(judged)
             error[judged] = fit.predict(asked) - asked.log_rate
             width[judged] = fit.standard_error(asked)
-            scatter[judged] = fit.scatter
+            scatter[judged] = predictive_scatter(fit, kept)
             if split == "upward" and whole is not None:
                 within = _allows(fit, whole, kept)
         except UsageError as reason:
