@@ -8,7 +8,7 @@ samples whose gradient G_j is known from the pass that measured the noise,
 
 and the term in h, which is odd in v, goes when half of the steps lead ahead and half back. No
 second derivative is asked for, so every attention kernel will do. The step is that at which a
-sample's loss changes by about `LOSS_CHANGE`, as in `curvature`; slopes come from block deviations.
+sample's loss changes by about `LOSS_CHANGE` of its unit; slopes come from block deviations.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from empirical.measure.curvature import LOSS_CHANGE
+from empirical.measure.loss_unit import unit_of
 from empirical.measure.parameter_vector import unflatten
 from empirical.measure.problem import Problem, batch_losses
 from empirical.measure.rows import gradient_of
@@ -46,6 +47,11 @@ class Point:
         return torch.stack([weighted_losses(self.problem, at, part).sum() for part in members])
 
     @cached_property
+    def unit(self) -> float:
+        """What counts as 1 of this loss."""
+        return unit_of(float(self.losses.abs().sum() / self.spread.weights.sum()))
+
+    @cached_property
     def typical(self) -> float:
         """Size of one sample's gradient."""
         spread = self.spread
@@ -54,9 +60,9 @@ class Point:
     def slope(self, direction: Tensor) -> float:
         """Root mean square over samples of g_k^T v, kept away from 0."""
         spread = self.spread
-        steepest = (spread.gradient @ direction).square().double().cpu()
+        steepest = (spread.gradient @ direction).double().square().cpu()
         rows = spread.blocks[:SLOPE_BLOCKS].to(direction)
-        noise = (rows @ direction).square().double().mean().cpu() * spread.block_size
+        noise = (rows @ direction).double().square().mean().cpu() * spread.block_size
         floor = 1e-3 * self.typical * float(direction.norm())
         slope = math.sqrt(float(steepest + noise))
         return max(slope, floor, torch.finfo(direction.dtype).tiny)
@@ -88,7 +94,7 @@ def curvature_at(
         return 0.0
     if stiffness is None:
         stiffness = stiffness_of(at, direction, indices)
-    step = _change(direction) / (at.slope(direction) * stiffness**0.5)
+    step = _step(at, direction, stiffness)
     if indices is not None:
         return second_difference(at.problem, direction, step, indices)
     ahead, behind = (
@@ -100,17 +106,17 @@ def curvature_at(
 
 
 def stiffness_of(at: Point, direction: Tensor, indices: Tensor | None = None) -> float:
-    """|v^T H v| / slope^2, at least 1: where it is large, curvature and not slope sets the step."""
+    """|v^T H v| / slope^2, at least 1 / unit: above it curvature and not slope sets the step."""
     if not bool(direction.any()):
-        return 1.0
+        return 1 / at.unit
     slope = at.slope(direction)
-    step = _change(direction) / slope
+    step = _step(at, direction, 1 / at.unit)
     if indices is None:
         looked_at = range(blocks_for(at, at.problem.chunk))
         found = at.one_sided(direction, step, looked_at)
     else:
         found = second_difference(at.problem, direction, step, indices)
-    return max(1.0, abs(found) / slope**2)
+    return max(1 / at.unit, abs(found) / slope**2)
 
 
 def curvatures(at: Point, directions: Iterable[Tensor], subsets: Tensor) -> Tensor:
@@ -145,7 +151,7 @@ def block_curvatures(at: Point, directions: Iterable[Tensor], samples: int) -> T
             continue
         if per_norm is None:
             per_norm = at.slope(direction) * stiffness_of(at, direction) ** 0.5 / norm
-        step = _change(direction) / (per_norm * norm)
+        step = _change(at, direction) / (per_norm * norm)
         blocks = [(number + 1 + more) % count for more in range(several)]
         values.append(at.one_sided(direction, -step if number % 2 else step, blocks))
     return torch.tensor(values, dtype=torch.float64)
@@ -185,7 +191,7 @@ def hessian_vector_at(at: Point, direction: Tensor, indices: Tensor | None = Non
         return torch.zeros_like(direction)
     chosen = _everything(problem) if indices is None else indices
     stiffness = stiffness_of(at, direction, chosen[: 4 * problem.chunk])
-    step = _change(direction) / (at.slope(direction) * stiffness**0.5)
+    step = _step(at, direction, stiffness)
     ahead = gradient_of(problem, chosen, torch.add(problem.point, direction, alpha=step))
     behind = gradient_of(problem, chosen, torch.add(problem.point, direction, alpha=-step))
     return ahead.sub_(behind).div_(2 * step)
@@ -202,7 +208,7 @@ def hessian_vector_ahead(
     problem, spread = at.problem, at.spread
     if not bool(direction.any()):
         return torch.zeros_like(direction)
-    step = _change(direction) / (at.slope(direction) * stiffness_of(at, direction) ** 0.5)
+    step = _step(at, direction, stiffness_of(at, direction))
     moved = torch.add(problem.point, direction, alpha=step)
     if blocks is None:
         return gradient_of(problem, _everything(problem), moved).sub_(spread.gradient).div_(step)
@@ -228,8 +234,14 @@ def blocks_for(at: Point, samples: int) -> int:
     return min(len(at.spread.members), max(1, round(samples / at.spread.block_size)))
 
 
-def _change(direction: Tensor) -> float:
-    return LOSS_CHANGE.get(direction.dtype, 1e-2)
+def _step(at: Point, direction: Tensor, stiffness: float) -> float:
+    """h: neither h slope nor the root of unit h^2 |v^T H v| exceeds the change wanted."""
+    return _change(at, direction) / (at.slope(direction) * math.sqrt(stiffness))
+
+
+def _change(at: Point, direction: Tensor) -> float:
+    """Root of unit times `LOSS_CHANGE`: what h slope root-stiffness comes to."""
+    return LOSS_CHANGE.get(direction.dtype, 1e-2) * math.sqrt(at.unit)
 
 
 def _everything(problem: Problem) -> Tensor:
