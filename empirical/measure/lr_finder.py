@@ -189,7 +189,8 @@ def _descent(problem: Problem, rows: Tensor, judges: Tensor) -> tuple[Estimate, 
     error = hypot(across, judged)
     value = float(each.mean())
     size = max(value, error)
-    wanted = ceil(problem.samples * (2.8 * error / size) ** 2)
+    # where every update or gradient is 0 there is neither a slope nor an error of it
+    wanted = ceil(problem.samples * (2.8 * error / size) ** 2) if size > 0 else 0
     return Estimate(value, error, len(each)), max(wanted - problem.samples, problem.samples)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from torch import Tensor, nn
@@ -189,19 +189,26 @@ def measure(
         noise=noise,
         curvature=curved,
         tails=tails,
-        status=_status(noise[WHOLE], tails),
+        status=_status(noise[WHOLE], tails, bool((spread.gradient != 0).any())),
         notes=(*problem.notes, *spread.notes),
         point=at,
     )
 
 
 def _check_adam(problem: Problem, second_moment: Tensor | None, epsilon: float) -> None:
-    if not epsilon >= 0:
-        raise UsageError(f"epsilon is {epsilon}; at least 0 is wanted")
+    if not 0 <= epsilon < inf:
+        raise UsageError(f"epsilon is {epsilon}; a finite number of at least 0 is wanted")
     if second_moment is not None and second_moment.shape != problem.point.shape:
         raise UsageError(
             f"second_moment has shape {tuple(second_moment.shape)}; one number per parameter, "
             f"{tuple(problem.point.shape)}, is wanted"
+        )
+    if second_moment is not None and not bool(
+        ((second_moment >= 0) & second_moment.isfinite()).all()
+    ):
+        raise UsageError(
+            "second_moment holds a number that is negative or not finite; a running mean of "
+            "squares is wanted"
         )
 
 
@@ -212,8 +219,12 @@ def default_micro_batch(problem: Problem) -> int:
     return max(1, min(problem.samples // MICRO_BATCHES, LARGEST_MICRO_BATCH))
 
 
-def _status(whole: GroupNoise, tails: Tails) -> str:
+def _status(whole: GroupNoise, tails: Tails, moves: bool) -> str:
     doubts = []
+    if not moves and whole.trace_covariance.value == 0:
+        doubts.append(
+            "every sample's gradient is 0: does the loss depend on the parameters, undetached?"
+        )
     if whole.simple.estimate is None:
         doubts.append(whole.simple.status)
     if tails.gaussian_from > 1:

@@ -10,7 +10,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from empirical.errors import UsageError
 from empirical.measure.functional import (
@@ -22,7 +21,7 @@ from empirical.measure.functional import (
 )
 from empirical.measure.parameter_vector import unflatten
 from empirical.measure.problem import Mode, Problem, single
-from empirical.measure.rows import one_by_one
+from empirical.measure.rows import one_by_one, vectorised
 from empirical.measure.samples import SamplePool, gather_samples
 from empirical.measure.weighting import IGNORED, Weighing, find_weights
 
@@ -46,6 +45,8 @@ def pose_problem(
     Raises UsageError: no loss or parameter; batches of no use; a loss that differs between two
     evaluations of one batch, is not finite, or is no mean over the samples of a batch.
     """
+    if torch.is_inference_mode_enabled():
+        raise UsageError("inference mode is on, which keeps no gradients: measure outside of it")
     notes: tuple[str, ...] = ()
     if isinstance(target, nn.Module):
         if isinstance(parameters, Mapping):
@@ -64,6 +65,15 @@ def pose_problem(
         )
     if chunk < 1:
         raise UsageError(f"chunk is {chunk}; at least 1 sample per forward pass is wanted")
+    if torch.is_autocast_enabled(point.device.type):
+        raise UsageError(
+            "autocast is on: it computes in half precision, whose rounding is no curvature; "
+            "measure outside of it"
+        )
+    if samples is not None and samples < 2:
+        raise UsageError(f"samples is {samples}; at least 2 are wanted, or None for all")
+    if tokens is not None and tokens < 1:
+        raise UsageError(f"tokens is {tokens}; at least 1 per sample is wanted")
     pool = gather_samples(batches, most=samples, device=point.device)
     if notes and any("half" in note for note in notes):
         stacks = (replace(s, leaves=tuple(map(widened, s.leaves))) for s in pool.stacks)
@@ -93,6 +103,9 @@ def _given(
             "a loss came without parameters; pass parameters={name: tensor}, the first argument "
             "that the loss is called with"
         )
+    for name, value in parameters.items():
+        if not isinstance(value, Tensor):
+            raise UsageError(f"parameter {name!r} is a {type(value).__name__}; a tensor is wanted")
     return {name: p.detach() for name, p in parameters.items()}
 
 
@@ -175,7 +188,7 @@ def _mode(problem: Problem, vector: bool) -> tuple[Mode, str]:
         return cast(Tensor, single(problem.loss, stack, parameters)(*sample))
 
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with vectorised():
             rows = vmap(grad(one), in_dims=(None, *(0 for _ in tensors)))(named, *tensors)
             plain = grad(one)(named, *(t[0] for t in tensors))
     # whatever a model's own code raises under vmap, it can still be asked one sample at a time

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -87,17 +89,28 @@ def _gradient_into(
 ) -> None:
     """Make `total` [P] the gradient of the mean loss over these samples."""
     whole = float(problem.weights[indices.cpu()].sum())
-    for part, (loss, weight) in enumerate(batch_losses(problem, leaves, indices, chunk)):
-        pieces = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-        share, place = weight / whole, 0
-        for leaf, piece in zip(leaves.values(), pieces, strict=True):
-            here = total[place : place + leaf.numel()]
-            if not part:  # the first part overwrites: to clear and add would be two more passes
-                here.zero_() if piece is None else torch.mul(piece.reshape(-1), share, out=here)
-            elif piece is not None:
-                here.add_(piece.reshape(-1), alpha=share)
-            place += leaf.numel()
-        del pieces, piece  # a vector that the next part has no room for
+    losses = batch_losses(problem, leaves, indices, chunk)
+    with torch.enable_grad():  # the caller may have switched gradients off
+        for part, (loss, weight) in enumerate(losses):
+            pieces = _pieces(loss, leaves)
+            share, place = weight / whole, 0
+            for leaf, piece in zip(leaves.values(), pieces, strict=True):
+                here = total[place : place + leaf.numel()]
+                if not part:  # the first part overwrites: to clear and add would be two more passes
+                    here.zero_() if piece is None else torch.mul(piece.reshape(-1), share, out=here)
+                elif piece is not None:
+                    here.add_(piece.reshape(-1), alpha=share)
+                place += leaf.numel()
+            del pieces, piece  # a vector that the next part has no room for
+
+
+def _pieces(loss: Tensor, leaves: Mapping[str, Tensor]) -> list[Tensor | None]:
+    """Gradient of a loss by parameter, None where there is none."""
+    if not loss.requires_grad:  # samples that no parameter has a part in
+        return [None] * len(leaves)
+    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    # an embedding with sparse=True gives the rows that were looked up
+    return [p if p is None or p.layout == torch.strided else p.to_dense() for p in found]
 
 
 def one_by_one(problem: Problem) -> bool:
@@ -105,6 +118,16 @@ def one_by_one(problem: Problem) -> bool:
     work = problem.parameters * problem.tokens_per_sample
     large = work >= SAMPLE_WORK or problem.parameters >= SAMPLE_SIZE
     return problem.point.device.type == "cpu" and large
+
+
+@contextmanager
+def vectorised() -> Iterator[None]:
+    """What vmap wants around it: kernels with a batching rule, and no word on those without."""
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+        # the fused attention kernels have no batching rule, the math kernel has; an LSTM has none,
+        # is taken sample by sample and would say so at every pass
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        yield
 
 
 def _single_rows(problem: Problem, order: Tensor, chunk: int) -> Iterator[Rows]:
@@ -133,8 +156,8 @@ def _vectorised_pass(problem: Problem, stack: Stack, samples: Tensor, most: int)
     for start in range(0, len(samples), most):
         tensors = stack.tensors(samples[start : start + most])
         rows = gradients[start : start + most]
-        # the fused attention kernels have no batching rule, the math kernel has
-        with sdpa_kernel(SDPBackend.MATH):
+        with vectorised():
             by_name = vmap(grad(one), in_dims=(None, *(0 for _ in tensors)))(named, *tensors)
-        torch.cat([by_name[name].flatten(1) for name in problem.names], dim=1, out=rows)
+        # not flatten(1): a parameter that is a single number has no second axis
+        torch.cat([by_name[n].reshape(len(rows), -1) for n in problem.names], dim=1, out=rows)
     return gradients

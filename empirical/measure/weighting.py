@@ -91,6 +91,10 @@ def find_weights(
 def _weighed(given: Weighing, stack: Stack) -> Tensor:
     everything = torch.arange(stack.size)
     weights = given(stack.batch(stack.tensors(everything)))
+    if not isinstance(weights, Tensor):
+        raise UsageError(
+            f"weights came as {type(weights).__name__}; a tensor, one weight per sample, is wanted"
+        )
     if weights.shape != (stack.size,):
         raise UsageError(
             f"weights came with shape {tuple(weights.shape)} for {stack.size} samples; one weight "
