@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 Spread = Literal["uniform", "gaussian"]
 SPREADS: tuple[Spread, ...] = get_args(Spread)
 
+FARTHEST = 1e50
+"""Signal-to-noise beyond which, or below the inverse of which, B_simple leaves the numbers."""
+
 _NODES = 41
 
 
@@ -43,10 +46,10 @@ class DimensionlessNetwork:
 
     def __post_init__(self) -> None:
         require_positive(self.signal_to_noise, "signal-to-noise", "give rms g / rms sigma, as 0.05")
-        if not 1e-100 < self.signal_to_noise < 1e100:
+        if not 1 / FARTHEST <= self.signal_to_noise <= FARTHEST:
             raise InputError(
-                f"signal-to-noise is {self.signal_to_noise:g}, whose square no number can hold: "
-                "give rms g / rms sigma, as 0.05"
+                f"signal-to-noise is {self.signal_to_noise:g}; a number from {1 / FARTHEST:g} to "
+                f"{FARTHEST:g} is wanted: give rms g / rms sigma, as 0.05"
             )
         require_positive(
             self.curvature_ratio,

@@ -134,6 +134,15 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         ("surge", "--signal-to-noise", "0", "--curvature-ratio", "1"),
         "signal-to-noise",
     ),
+    "endless signal": (
+        ("surge", "--signal-to-noise", "1e200", "--curvature-ratio", "1"),
+        "from 1e-50 to 1e+50",
+    ),
+    "no signal to speak of": (
+        ("surge", "--signal-to-noise", "1e-200", "--curvature-ratio", "1"),
+        "from 1e-50 to 1e+50",
+    ),
+    "negative seed": ((*PURE, "--seed", "-1"), "--seed"),
     "negative epsilon": ((*PURE, "--epsilon", "-1"), "at least 0"),
     "nan epsilon": ((*PURE, "--epsilon", "nan"), "at least 0"),
     "infinite epsilon": ((*PURE, "--epsilon", "inf"), "finite"),
