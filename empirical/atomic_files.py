@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,16 @@ def refusals(place: str | Path, advice: str = "name another") -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"{place} cannot be written ({reason}): {advice}") from error
+
+
+def check_writable(folder: Path, advice: str = "name another") -> None:
+    """Refuse, before the work, a folder that could not take what the work leaves; makes nothing.
+
+    Permission bits do not tell (root, read-only mounts); trying does.
+    """
+    with refusals(folder, advice):
+        above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        tempfile.TemporaryDirectory(prefix=".writable-", dir=above).cleanup()
 
 
 def _flush(path: Path) -> None:

@@ -50,6 +50,7 @@ def lr_find(
 ) -> None:
     from rich.console import Console
 
+    from empirical.measure.lr_finder import check_batches, check_steps
     from empirical.measure.lr_finder import lr_find as find
     from empirical.progress import show_progress
     from empirical.train.network import sequence_losses
@@ -69,6 +70,8 @@ def lr_find(
         device=device,
     )
     rule = optimizer_named(optimizer, optimizer_epsilon)
+    check_steps(batch_size, updates, state_steps=state_steps)
+    check_batches(batch_size, pool)
     # Progress is for a person at a terminal; with --json it must not mix with the record.
     with show_progress(Console(stderr=True)) as task:
         seen = subject.prepared(config, task)

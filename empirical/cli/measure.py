@@ -58,15 +58,23 @@ def measure(
     device: subject.Device = "cpu",
     as_json: subject.AsJson = False,
 ) -> None:
+    from math import inf
+
+    from empirical.atomic_files import check_writable
     from empirical.demo.configuration import bytes_from_text
     from empirical.errors import UsageError
     from empirical.statistics_files import NUMBERS
 
     if (out / NUMBERS).exists():
         raise UsageError(f"{out} already holds statistics: name another directory with --out")
+    check_writable(out)
+    if save_checkpoint is not None:
+        if save_checkpoint.is_dir():
+            raise UsageError(f"--save-checkpoint {save_checkpoint} is a folder: name a file")
+        check_writable(save_checkpoint.parent)
     from rich.console import Console
 
-    from empirical.measure.measurement import DEFAULT_MEMORY
+    from empirical.measure.measurement import DEFAULT_MEMORY, check_micro_batch
     from empirical.measure.measurement import measure as measure_model
     from empirical.measure.saving import BATCH_SIZES, EPSILON_RATIOS, save
     from empirical.progress import show_progress
@@ -92,8 +100,15 @@ def measure(
     except ValueError as error:
         raise UsageError(f"got {max_memory!r} for --max-memory: {error}") from None
     ratios = epsilon_ratio or list(EPSILON_RATIOS)
-    if min(ratios) < 0 or min(batch_size or [1.0]) <= 0:
-        raise UsageError("an --epsilon-ratio below 0 or a --batch-size of 0 came; raise it")
+    # all that can be refused before the training is
+    for ratio in ratios:
+        if not ratio >= 0:
+            raise UsageError(f"--epsilon-ratio is {ratio:g}; at least 0 is wanted, or inf for SGD")
+    for size in batch_size or ():
+        if not 0 < size < inf:
+            raise UsageError(f"--batch-size is {size:g}; a finite number above 0 is wanted")
+    if micro_batch is not None:
+        check_micro_batch(micro_batch, pool)
     # Progress is for a person at a terminal; with --json it must not mix with the record.
     with show_progress(Console(stderr=True)) as task:
         seen = subject.prepared(config, task)

@@ -105,20 +105,12 @@ def lr_find(
     Raises:
         UsageError: as `measure`; batches too large for the samples; an optimizer of no use.
     """
-    if batch_size < 1 or updates < 4 or subset < 1 or state_steps < 0:
-        raise UsageError(
-            f"batch_size {batch_size}, updates {updates}, subset {subset}, state_steps "
-            f"{state_steps} came; at least 1, 4, 1 and 0 are wanted"
-        )
+    check_steps(batch_size, updates, subset, state_steps)
     problem = pose_problem(model, batches, loss=loss, weights=weights, samples=samples, chunk=chunk)
     order = torch.randperm(problem.samples, generator=private_generator(seed, "halves"))
     order = order.to(problem.point.device)
     makers, judges = order[: len(order) // 2], order[len(order) // 2 :]
-    if batch_size > len(makers):
-        raise UsageError(
-            f"{problem.samples} samples came for batches of {batch_size}; half of them judge, so "
-            f"at least {2 * batch_size} are wanted: give more samples"
-        )
+    check_batches(batch_size, problem.samples)
     stepper = stepper_of(model, optimizer, problem)
     rng = private_generator(seed, "batches")
     for _ in range(state_steps):
@@ -168,6 +160,24 @@ def lr_find(
         rates=tuple(unit * factor for factor in FACTORS),
         loss_change=line.loss_change,
     )
+
+
+def check_steps(batch_size: int, updates: int, subset: int = 32, state_steps: int = 0) -> None:
+    """Refuse numbers of no use."""
+    if batch_size < 1 or updates < 4 or subset < 1 or state_steps < 0:
+        raise UsageError(
+            f"batch_size {batch_size}, updates {updates}, subset {subset}, state_steps "
+            f"{state_steps} came; at least 1, 4, 1 and 0 are wanted"
+        )
+
+
+def check_batches(batch_size: int, samples: int) -> None:
+    """Refuse batches that half of the samples do not make."""
+    if batch_size > samples // 2:
+        raise UsageError(
+            f"{samples} samples came for batches of {batch_size}; half of them judge, so at least "
+            f"{2 * batch_size} are wanted: give more samples"
+        )
 
 
 def _some(indices: Tensor, count: int, rng: torch.Generator) -> Tensor:

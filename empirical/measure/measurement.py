@@ -131,9 +131,10 @@ def measure(
     """
     if curvature not in ("none", "whole", "groups"):
         raise UsageError(f"curvature is {curvature!r}; 'none', 'whole' or 'groups' is wanted")
-    for name, value in (("micro_batch", micro_batch), ("subset", subset)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}; at least 1 is wanted")
+    if subset < 1:
+        raise UsageError(f"subset is {subset}; at least 1 is wanted")
+    if micro_batch is not None:
+        check_micro_batch(micro_batch)
     problem = pose_problem(
         target,
         batches,
@@ -147,13 +148,7 @@ def measure(
     _check_adam(problem, second_moment, epsilon)
     if micro_batch is None:
         micro_batch = default_micro_batch(problem)
-    available = ceil(problem.samples / micro_batch)
-    if min(blocks, available) < FEWEST_BLOCKS:
-        raise UsageError(
-            f"{problem.samples} samples in micro-batches of {micro_batch} make "
-            f"{min(blocks, available)} blocks; at least {FEWEST_BLOCKS} are wanted for an "
-            "interval: give more samples, smaller micro-batches or more blocks"
-        )
+    check_micro_batch(micro_batch, problem.samples, blocks)
     found = groups_of(problem, groups)
     spread = one_pass(
         problem,
@@ -193,6 +188,21 @@ def measure(
         notes=(*problem.notes, *spread.notes),
         point=at,
     )
+
+
+def check_micro_batch(micro_batch: int, samples: int | None = None, blocks: int = BLOCKS) -> None:
+    """Refuse micro-batches that are empty, or too large for an interval from so many samples."""
+    if micro_batch < 1:
+        raise UsageError(f"micro_batch is {micro_batch}; at least 1 is wanted")
+    if samples is None:
+        return
+    available = min(blocks, ceil(samples / micro_batch))
+    if available < FEWEST_BLOCKS:
+        raise UsageError(
+            f"{samples} samples in micro-batches of {micro_batch} make {available} blocks; at "
+            f"least {FEWEST_BLOCKS} are wanted for an interval: give more samples, smaller "
+            "micro-batches or more blocks"
+        )
 
 
 def _check_adam(problem: Problem, second_moment: Tensor | None, epsilon: float) -> None:

@@ -60,3 +60,17 @@ def test_wrong_use_is_one_line(arguments: tuple[str, ...], words: str, shell: Sh
     assert code == 2 and out == ""
     last = error.strip().splitlines()[-1]
     assert last.startswith("error: ") and words in last
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--batch-size", "0"), ("--batch-size", "600"), ("--updates", "3")], ids=" ".join
+)
+def test_wrong_numbers_are_refused_before_the_training(
+    wrong: tuple[str, str], shell: Shell
+) -> None:
+    """Rung: closed form (no word of a training in what is said)."""
+    given = {"--batch-size": "4", **dict([wrong])}
+    asked = [word for pair in given.items() for word in pair]
+    code, out, error = shell("lr-find", "--text", "prose.txt", "--steps", "1", *TINY, *asked)
+    assert (code, out) == (2, "")
+    assert "training" not in error and error.count("\n") == 1

@@ -49,6 +49,15 @@ def test_trained_measured_saved_and_used(shell: Shell, tmp_path: Path) -> None:
         (("--out", "x", "--heads", "3", "--steps", "1"), "divisor"),
         (("--out", "x", "--pool", "1"), "--pool"),
         (("--out", "x", "--epsilon-ratio", "-1"), "--epsilon-ratio"),
+        (("--out", "x", "--epsilon-ratio", "nan"), "--epsilon-ratio is nan"),
+        (("--out", "x", "--batch-size", "0"), "--batch-size is 0"),
+        (("--out", "x", "--batch-size", "inf"), "--batch-size is inf"),
+        (("--out", "x", "--micro-batch", "0"), "micro_batch is 0"),
+        (("--out", "x", "--micro-batch", "500"), "make 3 blocks"),
+        (("--out", "full/statistics.json"), "cannot be written"),
+        (("--out", "full/statistics.json/x"), "cannot be written"),
+        (("--out", "x", "--save-checkpoint", "full"), "is a folder"),
+        (("--out", "x", "--save-checkpoint", "full/statistics.json/x"), "cannot be written"),
         (("--out", "x", "--max-memory", "lots"), "2GB"),
         (("--out", "x", "--text", "none.txt", "--steps", "1"), "does not exist"),
     ],
@@ -62,6 +71,7 @@ def test_wrong_use_is_one_line(
     (tmp_path / "full" / "statistics.json").write_text("{}")
     code, out, error = shell("measure", *arguments)
     assert code == 2 and out == ""
+    assert "training" not in error or "--steps" in arguments  # before any work
     last = error.strip().splitlines()[-1]
     assert last.startswith("error: ") and words in last
     assert not (tmp_path / "x").exists()
