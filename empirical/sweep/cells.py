@@ -75,7 +75,20 @@ def cells_of(
                             grid=_grid(config, entry),
                         )
                     )
+    _no_twins(found)
     return tuple(found), tuple(said)
+
+
+def _no_twins(cells: Sequence[Cell]) -> None:
+    """Refuse two cells of the same runs: a run belongs to one cell."""
+    seen: dict[tuple[OptimizerConfig, int, int], str] = {}
+    for cell in cells:
+        first = seen.setdefault((cell.optimizer, cell.batch_size, cell.steps), cell.name)
+        if first != cell.name:
+            raise UsageError(
+                f"got the same runs for the cells {first!r} and {cell.name!r}, wanted each once; "
+                "leave one of them out"
+            )
 
 
 def labels(entries: Sequence[OptimizerSettings]) -> tuple[str, ...]:

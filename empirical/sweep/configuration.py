@@ -31,6 +31,9 @@ from empirical.train.schedule import ScheduleConfig
 
 Plain = bool | int | float | str
 
+MOST = 100_000
+"""Seeds beyond which their number is taken for a mistyped one."""
+
 
 def _listed(value: object) -> object:
     """A lone value of a TOML file where a list is expected, as a list."""
@@ -47,8 +50,11 @@ def _no_repeats(name: str, values: tuple[Any, ...]) -> None:
 
 def _seeds(value: object) -> object:
     """A number of seeds n stands for the seeds 0 to n - 1."""
-    count = isinstance(value, int) and not isinstance(value, bool)
-    return list(range(value)) if count and isinstance(value, int) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if not 1 <= value <= MOST:
+        raise ValueError(f"wanted a number of seeds from 1 to {MOST}, or a list of them")
+    return list(range(value))
 
 
 Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1), BeforeValidator(_listed)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from empirical.settings import FrozenModel, PositiveFloat, PositiveInt
+
+MOST = 1000
+"""Learning rates of a grid, beyond which a number is taken for a mistyped one."""
 
 
 def word_or_number(words: tuple[str, ...]) -> BeforeValidator:
@@ -32,6 +36,11 @@ class GridSettings(FrozenModel):
         if self.low > self.high:
             raise ValueError(
                 f"got a grid from {self.low:g} to {self.high:g}, wanted it ascending; exchange them"
+            )
+        count = log2(self.high / self.low) * self.per_octave
+        if count > MOST:
+            raise ValueError(
+                f"got a grid of {count:.3g} learning rates, wanted at most {MOST}; lower per_octave"
             )
         return self
 

@@ -144,6 +144,9 @@ def _problem(error: ValidationError) -> str:
         if "[" in str(part) or str(part).startswith("constrained"):
             break  # which member of a union was tried last
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    if first["type"] in ("model_type", "dict_type"):
+        table = f"[{place}]" if "[" not in place else f"[[{place.partition('[')[0]}]]"
+        wanted = f"wanted a table, {table} with its settings in the lines below"
     if first["type"] == "missing":
         return f"{place} is missing; add it"
     if first["type"] == "value_error" and isinstance(first["input"], dict | FrozenModel):

@@ -97,7 +97,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "batch size 0": ({"batch_sizes": [0]}, "got 0 for batch_sizes[0]"),
     "half a sequence": ({"batch_sizes": [4.5]}, "got 4.5 for batch_sizes[0]"),
     "seeds twice": ({"seeds": [1, 1]}, "got 1 more than once in seeds"),
-    "no seeds": ({"seeds": 0}, "wanted at least one; change seeds"),
+    "no seeds": ({"seeds": 0}, "got 0 for seeds, wanted a number of seeds from 1"),
+    "no seed in the list": ({"seeds": []}, "wanted at least one; change seeds"),
+    "seeds below 0": ({"seeds": -1}, "got -1 for seeds, wanted a number of seeds from 1"),
+    "more seeds than memory": ({"seeds": 10**11}, "wanted a number of seeds from 1 to 100000"),
+    "a list for a table": (
+        {"learning_rates": {"grid": [1e-3, 1e-2]}},
+        "for learning_rates.grid, wanted a table, [learning_rates.grid] with its settings",
+    ),
+    "a number for a table": ({"optimizers": [3]}, "wanted a table, [[optimizers]] with"),
+    "more learning rates than memory": (
+        {"learning_rates": {"grid": {"from": 1e-3, "to": 2e-3, "per_octave": 10**8}}},
+        "got a grid of 1e+08 learning rates, wanted at most 1000; lower per_octave",
+    ),
     "device": ({"device": "tpu"}, "wanted 'cpu', 'cuda' or 'mps'"),
     "replicas": ({"replicas": "many"}, "wanted a number, 'auto' or 'off'"),
     "heads": ({"network": {"width": 10, "heads": 3}}, "wanted a divisor of the width"),
@@ -119,6 +131,21 @@ def test_what_does_not_fit_is_refused_in_one_line(name: str) -> None:
     assert message in said
     assert "sweep.toml" in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"optimizers": [{"name": "softsignsgd", "epsilon": [0.0, 1e-3]}] * 2},
+        {"budget": {"tokens": [4096, 4097], "rounding": "nearest"}},
+    ],
+    ids=list,
+)
+def test_cells_of_the_same_runs_are_refused(twice: dict[str, Any]) -> None:
+    """Closed form: a run belongs to one cell; two of them would share what one has."""
+    config = sweep_from(copy.deepcopy(GOOD) | twice, "sweep.toml")
+    with pytest.raises(UsageError, match="the same runs for the cells"):
+        cells_of(config, context=64, rms_sigma=None)
 
 
 def test_what_is_missing_is_named() -> None:
