@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.parameter import UninitializedParameter
 
 from empirical.errors import UsageError
 
@@ -59,15 +60,15 @@ def functional_model(
 
     Raises UsageError where nothing is trainable, or a name is unknown.
     """
+    _check_model(model)
     notes = []
     training = {type(m).__name__ for m in model.modules() if m.training and _acts(m)}
     half = any(p.dtype in HALF for p in model.parameters())
     if half:
-        model = deepcopy(model)
+        model = _copied(model, {})
     if model.training or training or half:
         # other modules, the same parameters: a copy of them would be another vector in memory
-        shared = {id(p): p for p in model.parameters()}
-        model = deepcopy(model, shared).eval()
+        model = _copied(model, {id(p): p for p in model.parameters()}).eval()
     if training:
         notes.append(
             f"{', '.join(sorted(training))} switched to evaluation: what is measured is the loss "
@@ -96,6 +97,33 @@ def functional_model(
         )
     rest = {n: p.detach() for n, p in model.named_parameters() if n not in trainable}
     return _bound(model, loss or own_loss, rest), trainable, tuple(notes)
+
+
+def _check_model(model: nn.Module) -> None:
+    """Refuse what has no numbers, or sees the other samples of a batch at evaluation too."""
+    if any(isinstance(p, UninitializedParameter) or p.is_meta for p in model.parameters()):
+        raise UsageError(
+            f"{type(model).__name__} has parameters without numbers (lazy, or on the meta device): "
+            "call it once on a batch, or load its weights"
+        )
+    for name, module in model.named_modules():
+        if isinstance(module, BATCH_NORM) and module.running_mean is None:
+            raise UsageError(
+                f"{name or type(module).__name__} normalises by the batch at evaluation too: "
+                "samples see each other and have no gradient of their own; a batch-norm with "
+                "running statistics, or a norm of each sample, is wanted"
+            )
+
+
+def _copied(model: nn.Module, shared: dict[int, Any]) -> nn.Module:
+    try:
+        return deepcopy(model, shared)
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"{type(model).__name__} cannot be copied to switch it to evaluation "
+            f"({str(error).splitlines()[0][:80]}); remove an old torch.nn.utils.weight_norm or a "
+            "tensor that it keeps from a forward pass"
+        ) from error
 
 
 def _acts(module: nn.Module) -> bool:

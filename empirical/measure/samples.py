@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.utils.data import Dataset, IterableDataset
 
 from empirical.errors import UsageError
 
@@ -95,6 +96,11 @@ def gather_samples(batches: Any, *, most: int | None, device: torch.device) -> S
 
 
 def _iterable(batches: Any) -> Iterator[Any]:
+    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+        raise UsageError(
+            f"batches came as {type(batches).__name__}, which gives single samples; pass "
+            "DataLoader(dataset, batch_size=...)"
+        )
     try:
         found = iter(batches)
     except TypeError:

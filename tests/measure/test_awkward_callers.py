@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from empirical.errors import UsageError
 from empirical.measure.lr_finder import lr_find
@@ -155,3 +156,32 @@ def test_wrong_arguments_are_one_clear_line(options: dict[str, Any], words: str)
     with pytest.raises(UsageError, match=words) as caught:
         quick(linear_loss, x, **{"parameters": {"theta": THREE}, **options})
     assert "\n" not in str(caught.value)
+
+
+def kept_from_a_pass() -> nn.Module:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Flatten(0))
+    model.kept = model(torch.ones(1, 3))  # as a hook, or the old weight_norm, leaves it
+    return model
+
+
+MODELS = [
+    ("batch statistics", lambda: nn.BatchNorm1d(3, track_running_stats=False), "by the batch"),
+    ("lazy", lambda: nn.LazyLinear(1), "without numbers"),
+    ("meta", lambda: nn.Linear(3, 1, device="meta"), "without numbers"),
+    ("no copy", kept_from_a_pass, "cannot be copied"),
+]
+
+
+@pytest.mark.parametrize(("build", "words"), [m[1:] for m in MODELS], ids=[m[0] for m in MODELS])
+def test_models_of_no_use_are_refused(build: Any, words: str) -> None:
+    """Closed form: a table of models and what their refusal says."""
+    x, y = (part.float() for part in samples())
+    with pytest.raises(UsageError, match=words) as caught:
+        quick(build(), (x, y), loss=square_loss)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dataset_is_no_batch() -> None:
+    """Closed form: its rows would be taken for samples, and its labels for shared settings."""
+    with pytest.raises(UsageError, match="pass DataLoader"):
+        quick(Scaled(), TensorDataset(*samples()), loss=square_loss)
