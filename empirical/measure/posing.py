@@ -121,7 +121,15 @@ def _checked(draft: Problem, weights: Weighing | None, tokens: int | None) -> Pr
             )
         return found
 
-    vector = _probe_determinism(draft, ask)
+    try:
+        vector = _probe_determinism(draft, ask)
+    except RuntimeError as error:
+        if "dtype" not in str(error):
+            raise
+        raise UsageError(
+            f"parameters are measured as {draft.point.dtype}, and the loss meets another type "
+            f"({str(error).splitlines()[0][:80]}): bring the batch to it, and cast to none inside"
+        ) from error
     found, counts = find_weights(draft.pool, ask, draft.point.dtype, weights)
     mean = float(found.mean())
     if counts and tokens is None:

@@ -181,6 +181,17 @@ def test_models_of_no_use_are_refused(build: Any, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_types_that_do_not_meet_are_named() -> None:
+    """Closed form: a loss that casts to half precision meets the float32 copy that is measured."""
+    model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)).bfloat16()
+
+    def casting(module: nn.Module, batch: Any) -> Tensor:
+        return square_loss(module, (batch[0].bfloat16(), batch[1]))
+
+    with pytest.raises(UsageError, match=r"measured as torch\.float32"):
+        quick(model, samples(), loss=casting)
+
+
 def test_a_dataset_is_no_batch() -> None:
     """Closed form: its rows would be taken for samples, and its labels for shared settings."""
     with pytest.raises(UsageError, match="pass DataLoader"):
