@@ -65,10 +65,13 @@ def recommend(
 ) -> None:
     from rich.console import Console
 
+    from empirical.atomic_files import check_writable
     from empirical.cli.recommend_answer import RecommendQuestion, answer, keep
     from empirical.cli.recommend_text import text_of
     from empirical.progress import show_progress
 
+    if out is not None:
+        check_writable(out, "choose another --out")
     question = RecommendQuestion(
         workload=workload,
         network={"context": context, "width": width, "depth": depth, "heads": heads},

@@ -76,6 +76,7 @@ def answer(question: RecommendQuestion, on_progress: Callable[[float], None]) ->
     else:
         workload = workload_named(question.workload)
     limit = _limit(question.memory, question.device)
+    _beta2(question, workload.tokens, 1)  # what is wrong with its numbers is said before timing
 
     def smallest(times: Sequence[StepTimes]) -> SmallestBatch:
         return smallest_batch(
