@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "both": ((*PURE, "--stats", STATS), "one or the other"),
     "no square": (
         ("surge", "--signal-to-noise", "1e-300", "--curvature-ratio", "1"),
-        "whose square no number can hold",
+        "a number from 1e-50 to 1e+50 is wanted",
     ),
     "seed": ((*PURE, "--seed", "-1"), "--seed"),
     "negative curvature": (
