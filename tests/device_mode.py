@@ -27,8 +27,8 @@ class RefuseMixedDevices(TorchDispatchMode):  # type: ignore[no-untyped-call]  #
 
     Refused too is a generator of the CPU that fills a meta tensor. Allowed, as on a GPU, are CPU
     scalars (no dimensions), and copies from one device to the other, which somebody asked for
-    by name. Where meta tensors would have to yield numbers (`item`, `tolist`, `cpu`, `nonzero`)
-    every number is one, and true.
+    by name. Where meta tensors would have to yield numbers (`item`, `tolist`, `cpu`, `nonzero`,
+    `equal`) every number is one, and true.
     """
 
     def __init__(self) -> None:
@@ -52,6 +52,8 @@ class RefuseMixedDevices(TorchDispatchMode):  # type: ignore[no-untyped-call]  #
                 return args[0].fill_(1)
             case ATEN._to_copy.default | ATEN.copy_.default:
                 return func(*args, **kwargs)
+            case ATEN.equal.default if args[0].is_meta and args[1].is_meta:
+                return args[0].shape == args[1].shape
             case ATEN.nonzero.default if args[0].is_meta:
                 return _indices_of_all(args[0])
         _refuse_mixture(func, args, kwargs)

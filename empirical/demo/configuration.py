@@ -108,7 +108,8 @@ class DemoConfig(FrozenModel):
         default=(0.0, 0.1, 1.0, 30.0),
         description="softsign ε over the rms σ per sequence; repeatable",
     )
-    pool: Annotated[int, Field(ge=2)] = Field(
+    # fewer gradients give no interval: scaling_theory.noise_scale.FEWEST_BLOCKS
+    pool: Annotated[int, Field(ge=6)] = Field(
         default=2048, description="sequences of the pool that stands for the population"
     )
 

@@ -16,15 +16,14 @@ from rich.console import Console
 
 from empirical.demo.configuration import DemoConfig
 from empirical.demo.record import Provenance, Stage, build_record, provenance_of
-from empirical.demo.statistics import saved_statistics, vectors_of
 from empirical.measure.effort import Effort
-from empirical.measure.landscape import Landscape, landscape_of
+from empirical.measure.saving import vectors_of
 from empirical.measure.study import Grid, Study, study_checkpoint
 from empirical.progress import Advance, show_progress
 from empirical.report.output import STATISTICS, prepare_output, write_report
 from empirical.report.schema import parse_report
 from empirical.report.terminal import terminal_summary
-from empirical.statistics_files import write_statistics
+from empirical.statistics_files import SavedStatistics, write_statistics
 from empirical.train.batches import distinct_sequences
 from empirical.train.configuration import TrainConfig
 from empirical.train.devices import DTYPES, resolve_device
@@ -109,11 +108,11 @@ def run_demo(config: DemoConfig, console: Console) -> Path:
     origin = Provenance(corpus, str(device), clock.seconds, peak_memory())
     record = build_record(config, stages, origin)
     late = studies["late"]
-    keep = saved_statistics(late, config.context, provenance_of(record, steps["late"]))
+    keep = SavedStatistics(late.scalars, late.surface, provenance_of(record, steps["late"]))
     page = write_report(
         record,
         out,
-        also=lambda folder: write_statistics(folder / STATISTICS, keep, vectors_of(late)),
+        also=lambda folder: write_statistics(folder / STATISTICS, keep, vectors_of(late.found)),
     )
     stream = sys.stderr if console.stderr else sys.stdout
     stream.write(terminal_summary(parse_report(record), page, stream))
@@ -181,12 +180,10 @@ def _study(
         device=device,
     )
 
-    def make_landscape() -> Landscape:
-        model = _network(config, weights, device)
-        return landscape_of(model, sequence_losses, inputs, targets)
-
     return study_checkpoint(
-        make_landscape,
+        lambda: _network(config, weights, device),
+        (inputs, targets),
+        lambda model, batch: sequence_losses(model, *batch),
         Grid(config.batch_size, config.epsilon_ratio),
         effort=EFFORTS[config.preset],
         seed=config.seed,

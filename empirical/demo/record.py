@@ -15,6 +15,7 @@ import torch
 
 from empirical.demo.configuration import DemoConfig
 from empirical.demo.rows import plain, rows_of, statistics_of, summary_of, surges_of
+from empirical.measure.noise_report import pool_status
 from empirical.measure.study import Study
 from empirical.report.records import Plain
 from empirical.report.schema import KIND, SCHEMA_VERSION
@@ -61,7 +62,7 @@ def build_record(config: DemoConfig, stages: Sequence[Stage], provenance: Proven
             for text in warnings_of(stage, found)
         ],
         "model": {
-            "parameters": len(late.study.pool.gradient),
+            "parameters": late.study.found.parameters,
             "config": config.network_config().model_dump(mode="json"),
         },
         "corpus": {
@@ -123,16 +124,17 @@ def _results(stage: Stage, rows: list[Plain], seed: int) -> Plain:
 
 def warnings_of(stage: Stage, rows: list[Plain]) -> list[str]:
     """What a reader has to know before believing the numbers of a checkpoint."""
-    pool, cells = stage.study.pool, stage.study.cells
+    study, cells = stage.study, stage.study.cells
+    tails, status = study.found.tails, pool_status(study.found.whole)
     found = []
-    if not pool.sufficient:
-        found.append(f"noise batch: {pool.noise_status}")
-    tailed = [b for b in stage.study.batch_sizes if not pool.is_gaussian(b)]
+    if status != "ok":
+        found.append(f"noise batch: {status}")
+    tailed = [b for b in study.batch_sizes if not tails.allow(b)]
     if tailed:
         listed = ", ".join(map(str, tailed))
         found.append(
             f"the batch gradient is not Gaussian at B = {listed} (excess kurtosis "
-            f"{pool.batch_kurtosis(min(tailed)):.1f} at B = {min(tailed)}): the predictions do "
+            f"{tails.at(min(tailed)):.1f} at B = {min(tailed)}): the predictions do "
             "not claim these"
         )
     failing = [

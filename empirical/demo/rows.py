@@ -7,6 +7,7 @@ from math import isfinite, log
 
 import numpy as np
 
+from empirical.measure.noise_report import pool_status
 from empirical.measure.prediction import KAPPA_KIND, SHAPE_CONSTANT, Prediction
 from empirical.measure.study import Cell, Study
 from empirical.report.records import Plain
@@ -66,8 +67,8 @@ def _row(study: Study, cell: Cell) -> Plain:
         "descent": plain(truth.descent),
         "signal_curvature": plain(truth.signal),
         "noise_curvature": plain(truth.noise),
-        "kurtosis": study.pool.batch_kurtosis(cell.batch_size),
-        "gaussian": study.pool.is_gaussian(cell.batch_size),
+        "kurtosis": study.found.tails.at(cell.batch_size),
+        "gaussian": study.found.tails.allow(cell.batch_size),
     }
 
 
@@ -156,25 +157,23 @@ def _surge(rows: list[Plain], name: str, seed: int) -> Plain:
 
 def statistics_of(study: Study) -> Plain:
     """The gradient statistics of a checkpoint."""
-    pool = study.pool
-    noise_batch = pool.simple_noise_batch
+    found, noise, tails = study.found, study.found.whole, study.found.tails
+    noise_batch, status = noise.simple.estimate, pool_status(noise)
     return {
-        "parameters": len(pool.gradient),
-        "pool_sequences": pool.sequences,
-        "gradient_norm_squared": plain(pool.gradient_norm_squared),
-        "trace_covariance": plain(pool.trace_covariance),
-        "simple_noise_batch": (
-            plain(noise_batch) if noise_batch else {"status": pool.noise_status}
-        ),
-        "rms_sigma": pool.rms_sigma,
-        "trace_hessian": plain(study.orientation.trace),
-        "zero_sigma_fraction": pool.zero_sigma_fraction,
-        "pool_sufficient": pool.sufficient,
+        "parameters": found.parameters,
+        "pool_sequences": found.samples,
+        "gradient_norm_squared": plain(noise.gradient_norm_squared),
+        "trace_covariance": plain(noise.trace_covariance),
+        "simple_noise_batch": plain(noise_batch) if noise_batch else {"status": status},
+        "rms_sigma": noise.rms_sigma,
+        "trace_hessian": plain(study.trace),
+        "zero_sigma_fraction": float((found.variance == 0).double().mean()),
+        "pool_sufficient": status == "ok",
         "kurtosis": [
             {
                 "batch_size": batch_size,
-                "value": pool.batch_kurtosis(batch_size),
-                "gaussian": pool.is_gaussian(batch_size),
+                "value": tails.at(batch_size),
+                "gaussian": tails.allow(batch_size),
             }
             for batch_size in study.batch_sizes
         ],

@@ -52,10 +52,29 @@ def open_store(count: int, like: Tensor, max_memory: int | None) -> BlockStore:
     fewer = f", {kept} of {count}" if kept < count else ""
     if free < kept * each <= room:
         return BlockStore(
-            torch.zeros(kept, size, dtype=like.dtype), f"deviations in memory{fewer}: disk is short"
+            torch.zeros(kept, size, dtype=like.dtype, device="cpu"),
+            f"deviations in memory{fewer}: disk is short",
         )
     why = "max_memory" if room == max_memory else "memory"
     return BlockStore(rows_on_disk(kept, like), f"deviations on disk{fewer}: {why} is short")
+
+
+def room_for_rows(samples: int, like: Tensor, max_memory: int | None) -> Tensor:
+    """Room for one vector like `like` [P] per sample, [N, P], on its device; see `open_store`.
+
+    Raises UsageError where neither memory nor disk has it.
+    """
+    if like.device.type != "cpu":
+        return torch.empty(samples, like.numel(), dtype=like.dtype, device=like.device)
+    rows = open_store(samples, like, max_memory).rows
+    if len(rows) < samples:
+        wanted = samples * like.nbytes
+        raise UsageError(
+            f"the gradients of {samples} samples over {like.numel()} parameters take "
+            f"{wanted / 1e9:.3g} GB, and there is room for {len(rows)} of them; take a smaller "
+            "pool or network, allow more memory, or free some disk"
+        )
+    return rows
 
 
 def _room(max_memory: int | None) -> int:
@@ -71,7 +90,7 @@ def _room(max_memory: int | None) -> int:
 def _zeros(count: int, like: Tensor) -> Tensor | None:
     """Zeros [K, P] in memory; None where a limit on this process does not let it have them."""
     try:
-        return torch.zeros(count, like.numel(), dtype=like.dtype)
+        return torch.zeros(count, like.numel(), dtype=like.dtype, device="cpu")
     except RuntimeError as error:
         if not memory_is_short(error):
             raise
@@ -83,6 +102,10 @@ def rows_on_disk(count: int, like: Tensor) -> Tensor:
     with tempfile.TemporaryDirectory(prefix="scaling-theory-") as folder:
         # the mapping keeps the file alive after its name is gone; a new file reads as zeros
         rows = torch.from_file(
-            str(Path(folder) / "rows"), shared=True, size=count * like.numel(), dtype=like.dtype
+            str(Path(folder) / "rows"),
+            shared=True,
+            size=count * like.numel(),
+            dtype=like.dtype,
+            device="cpu",
         )
     return rows.view(count, like.numel())

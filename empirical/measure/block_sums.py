@@ -71,12 +71,14 @@ class _Running:
         # the mean of a half is g + scaled @ deviations
         self.scaled = (self.halves * spread.shrink).to(spread.blocks)
         number = len(self.halves)
-        self.gram, self.adam_gram = (torch.zeros(count, count, dtype=torch.float64) for _ in "ab")
+        self.gram, self.adam_gram = (
+            torch.zeros(count, count, dtype=torch.float64, device="cpu") for _ in "ab"
+        )
         # deviations times g, sign g, A g and the signs of each half
-        self.along = torch.zeros(count, 3 + number, dtype=torch.float64)
+        self.along = torch.zeros(count, 3 + number, dtype=torch.float64, device="cpu")
         # |h| and sign(h) . g of each half; sums of single numbers, see `add`
-        self.of_halves = torch.zeros(2, number, dtype=torch.float64)
-        self.single = torch.zeros(8, dtype=torch.float64)
+        self.of_halves = torch.zeros(2, number, dtype=torch.float64, device="cpu")
+        self.single = torch.zeros(8, dtype=torch.float64, device="cpu")
 
     def add(self, away: Tensor, g: Tensor, s2: Tensor, a: Tensor) -> None:
         """Deviations [K, c]; g, sigma^2 and A, [c]."""

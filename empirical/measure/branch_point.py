@@ -51,17 +51,19 @@ def measure_branch_point(
     """Both spectra at one batch size (samples) and epsilon (inside the root for softsign)."""
     rng = private_generator(seed, "noise of a branch point")
     signs = (
-        2 * torch.randint(0, 2, found.gradient.shape, generator=rng).to(found.gradient) - 1
+        2
+        * torch.randint(0, 2, found.gradient.shape, generator=rng, device="cpu").to(found.gradient)
+        - 1
         for _ in range(effort.draws)
     )
     mean, gain, local, residual = _update(found, rule, batch_size, epsilon)
     scale = (found.block_size / batch_size) ** 0.5
-    picked = torch.randperm(len(found.deviations), generator=rng)[: effort.draws]
+    picked = torch.randperm(len(found.deviations), generator=rng, device="cpu")[: effort.draws]
     noises = [
         local * found.deviations[int(k)].to(local) * scale + residual * sign
         for k, sign in zip(picked, signs, strict=True)
     ]
-    samples = torch.randperm(found.samples, generator=rng)[: effort.sequences]
+    samples = torch.randperm(found.samples, generator=rng, device="cpu")[: effort.sequences]
     spectrum = run_spectrum(
         found.point, gain, mean, noises, steps=effort.steps, indices=samples.sort().values
     )

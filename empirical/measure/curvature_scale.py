@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from empirical.measure.directional import (
-    Point,
     block_curvatures,
     blocks_for,
     curvature_at,
     hessian_vector_ahead,
 )
 from empirical.measure.groups import Group
+from empirical.measure.point import Point
 from scaling_theory.estimate import Estimate
 from scaling_theory.noise_scale import NoiseScale, Signal, noise_scale
 
@@ -74,12 +74,12 @@ def curvature_noise(
 
     slopes = along(gradient)
     squares = []
-    picked = torch.randperm(count, generator=rng)[:PRODUCTS].tolist()
+    picked = torch.randperm(count, generator=rng, device="cpu")[:PRODUCTS].tolist()
     several = blocks_for(at, PRODUCT_SAMPLES)
     for number in picked:
         chosen = [(number + 1 + more) % count for more in range(several)]
         pulls = along(inside(spread.blocks[number]), chosen)
-        squares.append(pulls[torch.arange(count) != number].square())
+        squares.append(pulls[torch.arange(count, device="cpu") != number].square())
     tau = float(torch.cat(squares).mean())
     # the measured gradient holds 1/K of every block: what that adds to the slopes' spread
     zeta = max(float(slopes.var()) - tau / count, 0.0)

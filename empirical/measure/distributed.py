@@ -54,7 +54,7 @@ def measure_distributed(
 
     Raises:
         UsageError: in every process, if one of them cannot read its batches or holds other
-            parameters; without a process group; as `measure`.
+            parameters; without a process group; where all rows should be kept; as `measure`.
     """
     if not dist.is_available() or not dist.is_initialized():
         raise UsageError(
@@ -78,15 +78,18 @@ def shared_spread(
     micro_batch: int,
     max_memory: int | None,
     rng: torch.Generator,
+    keep: Tensor | None = None,
     group: dist.ProcessGroup | None = None,
 ) -> Spread:
     """`measure_spread` with the micro-batches shared out; every process gets the whole result."""
+    if keep is not None:
+        raise UsageError("keep_rows came with several processes; measure() in a single one")
     rank, world = dist.get_rank(group), dist.get_world_size(group)
     count = problem.samples
     rows_in_all = -(-count // micro_batch)
     store = open_store(min(blocks, rows_in_all), problem.point, max_memory)
-    order = torch.randperm(count, generator=rng).to(problem.point.device)
-    block_of = torch.arange(rows_in_all) * len(store.rows) // rows_in_all
+    order = torch.randperm(count, generator=rng, device="cpu").to(problem.point.device)
+    block_of = torch.arange(rows_in_all, device="cpu") * len(store.rows) // rows_in_all
     picked = tail_coordinates(problem, rows_in_all, rng)
     even = count % micro_batch == 0 and bool((problem.weights == problem.weights[0]).all())
     sums = Sums(problem.point, groups, store.rows, picked, even)
@@ -99,7 +102,7 @@ def shared_spread(
     for rows in gradient_rows(problem, mine, micro_batch, problem.chunk) if len(mine) else ():
         seen.append(first + rows.numbers)
         sums.add(rows, block_of[first + rows.numbers])
-    tails = torch.zeros(rows_in_all, len(picked), dtype=torch.float64)
+    tails = torch.zeros(rows_in_all, len(picked), dtype=torch.float64, device="cpu")
     if seen:
         tails[torch.cat(seen)] = torch.cat(sums.tails)
     sums.tails = [tails]
@@ -119,7 +122,10 @@ def _gathered(batches: Any, samples: int | None, group: dist.ProcessGroup | None
     trouble = None
     try:
         pool = gather_samples(batches, most=samples, device=CPU)
-        mine = [stack.batch(stack.tensors(torch.arange(stack.size))) for stack in pool.stacks]
+        mine = [
+            stack.batch(stack.tensors(torch.arange(stack.size, device="cpu")))
+            for stack in pool.stacks
+        ]
     except UsageError as error:
         trouble = str(error)
     shares: list[Any] = [None] * dist.get_world_size(group)

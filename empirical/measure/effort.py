@@ -17,8 +17,8 @@ class Effort:
         pilot: batches whose curvatures decide how many more that takes.
         subset: sequences per curvature of one of many directions.
         line_search_batches: batches of the line search.
-        deviations: K, gradient deviations for the correlated prediction.
-        micro_batch: b, sequences in a deviation: enough that no single tail dominates it.
+        deviations: K, blocks of the pool whose gradient deviations the correlated prediction and
+            every interval of a noise scale rest on.
         probes: random sign vectors for terms that need the diagonal of H.
     """
 
@@ -29,7 +29,6 @@ class Effort:
     line_search_batches: int = 64
     largest_error: float = 0.03
     deviations: int = 192
-    micro_batch: int = 32
     probes: int = 32
 
     def batches_at(self, batch_size: int) -> int:

@@ -11,19 +11,21 @@ free of the quadratic model: where it differs from the ratio, the quadratic mode
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from empirical.measure.curvature import Surroundings
+from empirical.measure.batches import batches_of
 from empirical.measure.effort import Effort
-from empirical.measure.gradients import batch_gradients
-from empirical.measure.landscape import losses_at
-from empirical.measure.one_step import BLOCK
+from empirical.measure.losses import weighted_losses
+from empirical.measure.measured_step import Rule
+from empirical.measure.point import Point
+from empirical.measure.problem import Problem
 from empirical.measure.truth import OneStepTruth
-from empirical.train.optimizers import softsign
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate
 
@@ -55,24 +57,54 @@ class LineSearch:
     batches: int
 
 
-def search_line(around: Surroundings, truth: OneStepTruth, effort: Effort, seed: int) -> LineSearch:
-    """The learning rate that minimises the true loss after one step, averaged over batches."""
+def search_line(
+    at: Point, truth: OneStepTruth, rule: Rule, effort: Effort, seed: int
+) -> LineSearch:
+    """The learning rate that minimises the true loss after one step, averaged over batches.
+
+    rule: that of the truth.
+    """
     unit = truth.scale
     if unit == 0:
         return LineSearch(None, None, (), "no descent along the mean update to search along", 0)
     where = f"{truth.batch_size}, {truth.epsilon!r}"
     rng = private_generator(seed, f"line search at {where}")
-    batches = truth.batches[: effort.line_search_batches]
-    rates = np.array(FACTORS) * unit
-    rest = np.concatenate(
-        [
-            _remainders(around, update, rates, effort.subset, rng)
-            for block in torch.split(batches, BLOCK)
-            for update in softsign(batch_gradients(around.gradients, block), truth.epsilon)
-        ]
-    )
+    drawn = batches_of(at, truth.batches[: effort.line_search_batches])
+    rates = [factor * unit for factor in FACTORS]
+    several = at.units_for(effort.subset)
+    rest = []
+    for gradient in drawn.gradients():
+        update = rule.apply(gradient)
+        units = torch.randint(at.units, (several,), generator=rng, device="cpu").tolist()
+        seen = at.look(update, units)
+        count = len(seen.samples)
+        rest.append(
+            remainders(
+                at.problem, update, seen.samples, rates, seen.here / count, seen.slope / count
+            )
+        )
     draws = numpy_generator(seed, f"line search at {where}")
-    return line_minimum(rest, truth.descent, unit, draws)
+    return line_minimum(np.stack(rest), truth.descent, unit, draws)
+
+
+def remainders(
+    problem: Problem,
+    update: Tensor,
+    samples: Tensor,
+    rates: Sequence[float],
+    here: float,
+    slope: float,
+) -> NDArray[np.float64]:
+    """L(theta - eta u) - L(theta) + eta u^T g on these samples, for each eta, [n_eta].
+
+    here, slope: L(theta) and u^T g on the same samples.
+    """
+    found = []
+    for rate in rates:
+        moved = torch.add(problem.point, update, alpha=-rate)
+        there = float(weighted_losses(problem, moved, samples).sum()) / len(samples)
+        found.append(there - here + rate * slope)
+    return np.array(found)
 
 
 def line_minimum(
@@ -101,23 +133,6 @@ def line_minimum(
         status="ok" if all(inside) else _beyond(best / unit, low / unit, high / unit),
         batches=len(rest),
     )
-
-
-def _remainders(
-    around: Surroundings, update: Tensor, rates: np.ndarray, subset: int, rng: torch.Generator
-) -> np.ndarray:
-    """L(theta - eta u) - L(theta) + eta u^T g on one random subset, for each eta, [1, n_eta]."""
-    scape = around.landscape
-    drawn = torch.randint(scape.sequences, (subset,), generator=rng, device=rng.device)
-    indices = drawn.to(update.device)
-    slope = (around.gradients[indices] @ update).double()
-    here = around.losses[indices].double()
-    rests = []
-    for rate in rates.tolist():
-        there = losses_at(scape, scape.point - rate * update, indices).double()
-        rests.append((there - here + rate * slope).mean())
-    rest: np.ndarray = torch.stack(rests).cpu().numpy()[None]
-    return rest
 
 
 def _minimum(rest: np.ndarray, slopes: np.ndarray, unit: float) -> np.ndarray:

@@ -20,14 +20,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from empirical.errors import UsageError
 from empirical.measure.block_store import open_store
-from empirical.measure.directional import weighted_losses
 from empirical.measure.functional import ModelLoss
-from empirical.measure.line_search import FACTORS, line_minimum
+from empirical.measure.line_search import FACTORS, line_minimum, remainders
+from empirical.measure.losses import weighted_losses
 from empirical.measure.measurement import DEFAULT_MEMORY
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
@@ -107,7 +108,9 @@ def lr_find(
     """
     check_steps(batch_size, updates, subset, state_steps)
     problem = pose_problem(model, batches, loss=loss, weights=weights, samples=samples, chunk=chunk)
-    order = torch.randperm(problem.samples, generator=private_generator(seed, "halves"))
+    order = torch.randperm(
+        problem.samples, generator=private_generator(seed, "halves"), device="cpu"
+    )
     order = order.to(problem.point.device)
     makers, judges = order[: len(order) // 2], order[len(order) // 2 :]
     check_batches(batch_size, problem.samples)
@@ -182,7 +185,9 @@ def check_batches(batch_size: int, samples: int) -> None:
 
 def _some(indices: Tensor, count: int, rng: torch.Generator) -> Tensor:
     """`count` of the samples without replacement, or all of them."""
-    return indices[torch.randperm(len(indices), generator=rng)[:count].to(indices.device)]
+    return indices[
+        torch.randperm(len(indices), generator=rng, device="cpu")[:count].to(indices.device)
+    ]
 
 
 def _descent(problem: Problem, rows: Tensor, judges: Tensor) -> tuple[Estimate, int]:
@@ -190,7 +195,7 @@ def _descent(problem: Problem, rows: Tensor, judges: Tensor) -> tuple[Estimate, 
     mean = rows.mean(0).to(problem.point)
     parts = torch.tensor_split(judges, min(PARTS, len(judges)))
     gradients = [gradient_of(problem, part) for part in parts]
-    sizes = torch.tensor([float(problem.weights[part.cpu()].sum()) for part in parts])
+    sizes = torch.tensor([float(problem.weights[part.cpu()].sum()) for part in parts], device="cpu")
     slopes = torch.stack([gradient @ mean for gradient in gradients]).double().cpu()
     gradient = sum(g * (s / sizes.sum()).item() for g, s in zip(gradients, sizes, strict=True))
     each = (rows @ torch.as_tensor(gradient).cpu()).double()
@@ -237,14 +242,14 @@ def _change(problem: Problem, row: Tensor, part: Tensor, rate: float) -> float:
 
 def _remainder(
     problem: Problem, row: Tensor, part: Tensor, unit: float, factors: tuple[float, ...] = FACTORS
-) -> np.ndarray:
-    """R at these factors of the unit learning rate, [n_eta]."""
+) -> NDArray[np.float64]:
+    """R at these factors of the unit learning rate, [n_eta]; its slope is a central difference."""
 
-    def at(rate: float) -> Tensor:
-        return weighted_losses(problem, problem.point - rate * row, part)
+    def at(rate: float) -> float:
+        moved = torch.add(problem.point, row, alpha=-rate)
+        return float(weighted_losses(problem, moved, part).sum()) / len(part)
 
-    here = at(0.0)
     small = SMALL * unit
-    slope = float((at(-small) - at(small)).sum()) / len(part) / (2 * small)
-    values = [float((at(f * unit) - here).sum()) / len(part) + f * unit * slope for f in factors]
-    return np.array(values)
+    slope = (at(-small) - at(small)) / (2 * small)
+    rates = [factor * unit for factor in factors]
+    return remainders(problem, row, part, rates, at(0.0), slope)

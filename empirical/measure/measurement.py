@@ -10,16 +10,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from empirical.errors import UsageError
+from empirical.measure.block_store import room_for_rows
 from empirical.measure.curvature_scale import CurvatureNoise, curvature_noise
-from empirical.measure.directional import Point
 from empirical.measure.functional import BatchLoss, ModelLoss
 from empirical.measure.groups import WHOLE, Grouping, by_module, groups_of
 from empirical.measure.noise_report import GroupNoise, noise_of
+from empirical.measure.point import Point
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
 from empirical.measure.spread import Spread, measure_spread
-from empirical.measure.statistics import HEAVY
-from empirical.measure.tails import Tails, tails_of
+from empirical.measure.tails import HEAVY, Tails, tails_of
 from empirical.measure.weighting import Weighing
 from empirical.train.randomness import private_generator
 from scaling_theory.noise_scale import FEWEST_BLOCKS
@@ -91,6 +91,7 @@ def measure(
     blocks: int = BLOCKS,
     subset: int = SUBSET,
     chunk: int = 32,
+    keep_rows: bool = False,
     max_memory: int | None = DEFAULT_MEMORY,
     seed: int = 0,
     one_pass: Callable[..., Spread] = measure_spread,
@@ -122,7 +123,9 @@ def measure(
         blocks: K, how many deviations; every interval rests on them.
         subset: samples per directional curvature.
         chunk: samples per forward pass.
-        max_memory: bytes for the deviations before they go to disk.
+        keep_rows: keep the gradient of every sample, N P numbers: real batches then cost no
+            backward pass. Wants micro_batch 1.
+        max_memory: bytes for the deviations, and as many for the rows, before they go to disk.
         seed: of every random choice.
         one_pass: how the pass over the pool is made; `distributed` shares it among processes.
 
@@ -149,6 +152,9 @@ def measure(
     if micro_batch is None:
         micro_batch = default_micro_batch(problem)
     check_micro_batch(micro_batch, problem.samples, blocks)
+    if keep_rows and micro_batch != 1:
+        raise UsageError(f"keep_rows came with micro-batches of {micro_batch}; 1 is wanted")
+    rows = room_for_rows(problem.samples, problem.point, max_memory) if keep_rows else None
     found = groups_of(problem, groups)
     spread = one_pass(
         problem,
@@ -157,6 +163,7 @@ def measure(
         micro_batch=micro_batch,
         max_memory=max_memory,
         rng=private_generator(seed, "order of the pool"),
+        keep=rows,
     )
     if not bool(spread.gradient.isfinite().all()) or not bool(spread.variance.isfinite().all()):
         raise UsageError("a gradient is not finite; check the loss of every sample of the pool")
@@ -164,7 +171,7 @@ def measure(
     noise = noise_of(
         spread, found, second_moment=second_moment, epsilon=epsilon, tokens=tokens_each
     )
-    at = Point(problem, spread)
+    at = Point(problem, spread, rows)
     looked_at = {"none": (), "whole": found[:1], "groups": found}[curvature]
     curved = {
         group.name: curvature_noise(

@@ -28,6 +28,10 @@ from scaling_theory.one_norm import sign_scale
 
 Array = NDArray[np.float64]
 
+ENOUGH = 20
+"""A pool of fewer than this many B_simple samples identifies nothing: its own gradient is then
+mostly noise of the pool, and every batch refers to that noise."""
+
 
 @dataclass(frozen=True)
 class GroupNoise:
@@ -50,6 +54,21 @@ class GroupNoise:
     simple: NoiseScale
     sign: NoiseScale
     adam: NoiseScale
+
+
+def pool_status(noise: GroupNoise) -> str:
+    """ "ok", or why a pool of so many samples identifies nothing and how many more it wants."""
+    simple = noise.simple.estimate
+    if simple is None:
+        return noise.simple.status
+    count = simple.samples
+    if count >= ENOUGH * simple.value:
+        return "ok"
+    more = round(ENOUGH * simple.value) - count
+    return (
+        f"the pool holds {count} sequences, {ENOUGH} B_simple are wanted: it identifies nothing; "
+        f"add {more} or more"
+    )
 
 
 def noise_of(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from empirical.measure.directional import Point, blocks_for, hessian_vector_ahead
+from empirical.measure.directional import blocks_for, hessian_vector_ahead
+from empirical.measure.point import Point
 
 PULL_SAMPLES = 128
 """Samples of the product H E[u], which only serves a standard error."""

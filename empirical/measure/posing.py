@@ -84,7 +84,7 @@ def pose_problem(
         shapes=tuple(p.shape for p in named.values()),
         point=point,
         pool=pool,
-        weights=torch.ones(pool.size, dtype=torch.float64),
+        weights=torch.ones(pool.size, dtype=torch.float64, device="cpu"),
         tokens_per_sample=1.0,
         mode="loop",
         chunk=chunk,
@@ -158,7 +158,7 @@ def _shown(found: object) -> str:
 def _probe_determinism(draft: Problem, ask: Callable[[Any], Tensor]) -> bool:
     """Refuse a loss that changes between two evaluations; whether it gives a loss per sample."""
     stack = max(draft.pool.stacks, key=lambda s: s.size)
-    rows = torch.arange(min(stack.size, 4, draft.chunk))
+    rows = torch.arange(min(stack.size, 4, draft.chunk), device="cpu")
     with torch.no_grad():
         first, second = (ask(stack.batch(stack.tensors(rows))) for _ in range(2))
     if not (bool(first.isfinite().all()) and math.isfinite(float(second.sum()))):
@@ -189,7 +189,7 @@ def _mode(problem: Problem, vector: bool) -> tuple[Mode, str]:
     if one_by_one(problem):
         return "loop", ""
     stack = max(problem.pool.stacks, key=lambda s: s.size)
-    tensors = stack.tensors(torch.arange(min(stack.size, 2)))
+    tensors = stack.tensors(torch.arange(min(stack.size, 2), device="cpu"))
     named = unflatten(problem, problem.point)
 
     def one(parameters: Mapping[str, Tensor], *sample: Tensor) -> Tensor:

@@ -63,10 +63,10 @@ def gradient_rows(problem: Problem, order: Tensor, micro_batch: int, chunk: int)
         work = partial(_gradient_into, row, problem, leaves, picked)
         _, chunk = with_less(work, chunk)
         yield Rows(
-            torch.tensor([number]),
+            torch.tensor([number], device="cpu"),
             row[None],
-            torch.tensor([whole], dtype=torch.float64),
-            torch.tensor([len(picked)], dtype=torch.float64),
+            torch.tensor([whole], dtype=torch.float64, device="cpu"),
+            torch.tensor([len(picked)], dtype=torch.float64, device="cpu"),
         )
 
 

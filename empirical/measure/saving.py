@@ -55,16 +55,26 @@ def save(
         on_progress=on_progress,
     )
     saved = SavedStatistics(
-        scalars_of(found, chosen, seed), surface, {**(provenance or {}), **_noise_record(found)}
+        scalars_of(found, trace_of(found, chosen, seed)),
+        surface,
+        {**(provenance or {}), **_noise_record(found)},
     )
-    vectors = Vectors(found.gradient.cpu().numpy(), found.variance.sqrt().cpu().numpy())
-    write_statistics(directory, saved, vectors)
+    write_statistics(directory, saved, vectors_of(found))
     return saved
 
 
-def scalars_of(found: Measurement, effort: GridEffort, seed: int) -> CheckpointScalars:
+def vectors_of(found: Measurement) -> Vectors:
+    """Gradient and sigma per coordinate."""
+    return Vectors(found.gradient.cpu().numpy(), found.variance.sqrt().cpu().numpy())
+
+
+def trace_of(found: Measurement, effort: GridEffort, seed: int) -> Estimate:
+    """Tr H by random signs."""
+    return Terms(found, effort, seed).diagonal(torch.ones_like(found.gradient))
+
+
+def scalars_of(found: Measurement, trace: Estimate) -> CheckpointScalars:
     """The scalars of a measured point; curvature of gradient and noise only where measured."""
-    terms = Terms(found, effort, seed)
     curved = found.curvature.get(WHOLE)
     sign = curvature_at(found.point, found.gradient.sign())
     return CheckpointScalars(
@@ -73,7 +83,7 @@ def scalars_of(found: Measurement, effort: GridEffort, seed: int) -> CheckpointS
         sequence_length=max(1, round(found.tokens_per_sample)),
         gradient_norm_squared=found.whole.gradient_norm_squared,
         trace_covariance=found.whole.trace_covariance,
-        trace_hessian=terms.diagonal(torch.ones_like(found.gradient)),
+        trace_hessian=trace,
         gradient_curvature=None if curved is None else curved.gradient_curvature,
         sign_curvature=Estimate(sign, 0.0, 0),
         hessian_noise=None if curved is None else curved.hessian_noise,

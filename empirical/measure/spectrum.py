@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from empirical.errors import UsageError
-from empirical.measure.directional import Point, hessian_vector_at
+from empirical.measure.directional import hessian_vector_at
+from empirical.measure.point import Point
 from scaling_theory.spectral_measure import (
     FloatArray,
     SpectralMeasure,

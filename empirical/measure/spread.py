@@ -77,19 +77,25 @@ def measure_spread(
     micro_batch: int,
     max_memory: int | None,
     rng: torch.Generator,
+    keep: Tensor | None = None,
 ) -> Spread:
-    """One pass over the pool in random order; see `measure` for the arguments."""
+    """One pass over the pool in random order; see `measure` for the arguments.
+
+    keep: what the gradient of every sample is written into, [N, P]; for micro-batches of one.
+    """
     count = problem.samples
     rows_in_all = -(-count // micro_batch)
     store = open_store(min(blocks, rows_in_all), problem.point, max_memory)
     kept = len(store.rows)
-    order = torch.randperm(count, generator=rng).to(problem.point.device)
-    block_of = torch.arange(rows_in_all) * kept // rows_in_all
+    order = torch.randperm(count, generator=rng, device="cpu").to(problem.point.device)
+    block_of = torch.arange(rows_in_all, device="cpu") * kept // rows_in_all
     picked = tail_coordinates(problem, rows_in_all, rng)
     weights = problem.weights
     even = count % micro_batch == 0 and bool((weights == weights[0]).all())
     sums = Sums(problem.point, groups, store.rows, picked, even)
     for rows in gradient_rows(problem, order, micro_batch, problem.chunk):
+        if keep is not None:
+            keep[order[rows.numbers.to(order.device)]] = rows.gradients
         sums.add(rows, block_of[rows.numbers])
     notes = (store.note,) if store.note else ()
     return sums.finish(members_of(order, block_of, micro_batch), micro_batch, notes)
@@ -99,12 +105,12 @@ def tail_coordinates(problem: Problem, micro_batches: int, rng: torch.Generator)
     """Random coordinates whose deviations are kept for the kurtosis, [C]."""
     most = min(TAIL_COORDINATES, max(1, TAIL_NUMBERS // micro_batches))
     # a copy: a view would keep all P numbers
-    return torch.randperm(problem.parameters, generator=rng)[:most].clone()
+    return torch.randperm(problem.parameters, generator=rng, device="cpu")[:most].clone()
 
 
 def members_of(order: Tensor, block_of: Tensor, micro_batch: int) -> tuple[Tensor, ...]:
     """The samples of each block, from those in order and the block of each micro-batch, [M]."""
-    of_sample = block_of[torch.arange(len(order)) // micro_batch]
+    of_sample = block_of[torch.arange(len(order), device="cpu") // micro_batch]
     return torch.split(order, torch.bincount(of_sample).tolist())
 
 
@@ -126,15 +132,15 @@ class Sums:
         self.square = torch.zeros_like(like)
         self.second = None if even else torch.zeros_like(like)
         # of each block: sums of W, W^2, n, n^2
-        self.per_block = torch.zeros(len(blocks), 4, dtype=torch.float64)
-        self.norms = torch.zeros(len(blocks), len(groups), dtype=torch.float64)
+        self.per_block = torch.zeros(len(blocks), 4, dtype=torch.float64, device="cpu")
+        self.norms = torch.zeros(len(blocks), len(groups), dtype=torch.float64, device="cpu")
         self.tails: list[Tensor] = []
 
     def add(self, rows: Rows, block_of: Tensor) -> None:
         """Take in gradients [c, P] (changed in place), each belonging to a block."""
         if self.reference is None:
             self.reference = rows.gradients[0].clone()
-        norms = torch.zeros(len(rows.weights), len(self.groups), dtype=torch.float64)
+        norms = torch.zeros(len(rows.weights), len(self.groups), dtype=torch.float64, device="cpu")
         for here, number in stretches(self.groups, STRETCH // len(rows.weights)):
             away = rows.gradients[:, here].sub_(self.reference[here])
             norms[:, number] += self._take_in(away, here, rows.weights, block_of)
@@ -156,7 +162,7 @@ class Sums:
             return torch.dot(y, y)[None].double().cpu()
         low, high = int(block_of.min()), int(block_of.max()) + 1
         scale = weights.to(away)
-        membership = (torch.arange(low, high)[:, None] == block_of).to(away) * scale
+        membership = (torch.arange(low, high, device="cpu")[:, None] == block_of).to(away) * scale
         self.blocks[low:high, here] += (membership @ away).to(self.blocks)
         if self.second is not None:
             self.second[here].addmv_(away.T, scale.square())
@@ -176,7 +182,7 @@ class Sums:
         b = count / len(self.blocks)
         shrink = (1 - sizes / count).sqrt() * (b / sizes).sqrt()
         across = torch.zeros_like(self.norms)
-        own = torch.zeros(len(self.groups), dtype=torch.float64)
+        own = torch.zeros(len(self.groups), dtype=torch.float64, device="cpu")
         scale = (sizes * shrink).to(self.blocks)[:, None]
         for here, number in stretches(self.groups, STRETCH // len(self.blocks)):
             rows = self.blocks[:, here]

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count
-from queue import SimpleQueue
-from typing import TypeVar
+from math import inf
+from typing import Any
 
-from empirical.measure.curvature import Surroundings, surroundings_of
+from torch import nn
+
+from empirical.measure import surface_terms
+from empirical.measure.curvature_scale import curvature_noise
 from empirical.measure.effort import Effort
-from empirical.measure.gradients import sequence_gradients
-from empirical.measure.landscape import Landscape
+from empirical.measure.functional import ModelLoss
+from empirical.measure.groups import groups_of
 from empirical.measure.line_search import LineSearch, search_line
-from empirical.measure.one_step import measure_one_step
-from empirical.measure.orientation import Orientation, orient
+from empirical.measure.measured_step import settled_steps, softsign_rule
+from empirical.measure.measurement import Measurement, measure
+from empirical.measure.posing import pose_problem
 from empirical.measure.prediction import (
     MeanField,
     Prediction,
-    gather_statistics,
-    predict_cell,
     predict_mean_field,
+    predictions_of,
 )
-from empirical.measure.statistics import PoolStatistics, pool_statistics
+from empirical.measure.saving import scalars_of, trace_of
+from empirical.measure.surface_terms import GridEffort, Terms, of_larger_batch, surface_of
 from empirical.measure.truth import OneStepTruth
+from empirical.measure.workbench import Countdown, workbench
+from empirical.train.randomness import private_generator
+from scaling_theory.checkpoint import CheckpointScalars
+from scaling_theory.estimate import Estimate
+from scaling_theory.surface import SurfaceStatistics
 
-T = TypeVar("T")
-
-CLOSURES = ("correlated", "independent")
-"""Noise closures that every study predicts with."""
+CHUNK = 64
+"""Sequences per forward pass."""
 
 
 @dataclass(frozen=True)
@@ -55,46 +60,25 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """All of one checkpoint; `mean_fields` by epsilon ratio, over the grid's batch sizes."""
+    """All of one checkpoint.
 
-    pool: PoolStatistics
+    found: gradient and noise. scalars, surface: what is saved of it; the surface has a column for
+    SGD besides. trace: Tr H. mean_fields: by epsilon ratio, over the grid's batch sizes.
+    """
+
+    found: Measurement
     batch_sizes: tuple[int, ...]
-    orientation: Orientation
+    scalars: CheckpointScalars
+    surface: SurfaceStatistics
+    trace: Estimate
     cells: tuple[Cell, ...]
     mean_fields: dict[float, MeanField]
 
 
-@dataclass(frozen=True)
-class Workbench:
-    """Surroundings to borrow, one per thread: a torch module serves one thread at a time."""
-
-    free: SimpleQueue[Surroundings]
-
-    @contextmanager
-    def borrow(self) -> Iterator[Surroundings]:
-        """One set of surroundings, for as long as the block lasts."""
-        around = self.free.get()
-        try:
-            yield around
-        finally:
-            self.free.put(around)
-
-
-class Countdown:
-    """Reports the share of tasks that are done, from 0.05 to 1."""
-
-    def __init__(self, tasks: int, report: Callable[[float], None]) -> None:
-        self._tasks, self._report, self._done = tasks, report, count(1)
-
-    def watch(self, future: Future[T]) -> Future[T]:
-        """Count this task when it ends."""
-        share = 0.95 / self._tasks
-        future.add_done_callback(lambda _: self._report(0.05 + share * next(self._done)))
-        return future
-
-
 def study_checkpoint(
-    make_landscape: Callable[[], Landscape],
+    make_model: Callable[[], nn.Module],
+    batch: Any,
+    loss: ModelLoss,
     grid: Grid,
     *,
     effort: Effort,
@@ -109,7 +93,9 @@ def study_checkpoint(
     its own.
 
     Args:
-        make_landscape: builds the network's landscape, a new copy of the network at each call.
+        make_model: builds the network, a new copy of it at each call.
+        batch: the pool, as one batch.
+        loss: as for `measure`.
         grid: batch sizes and epsilon ratios.
         effort: how much to measure.
         seed: of every random choice.
@@ -117,63 +103,84 @@ def study_checkpoint(
         max_memory: bytes for the gradients of the pool before they go to disk.
         on_progress: told the share of the work that is done, 0 to 1.
     """
-    scape = make_landscape()
-    gradients = sequence_gradients(scape, max_memory=max_memory)
-    first = surroundings_of(scape, gradients)
-    free: SimpleQueue[Surroundings] = SimpleQueue()
-    free.put(first)
-    for _ in range(workers - 1):
-        free.put(replace(first, landscape=make_landscape()))
-    bench = Workbench(free)
-    pool = pool_statistics(gradients)
-    statistics = gather_statistics(first, pool, effort, seed)
-    epsilons = {ratio: ratio * pool.rms_sigma for ratio in grid.epsilon_ratios}
+    first = measure(
+        make_model(),
+        batch,
+        loss=loss,
+        groups={},
+        curvature="none",
+        micro_batch=1,
+        blocks=effort.deviations,
+        chunk=CHUNK,
+        keep_rows=True,
+        max_memory=max_memory,
+        seed=seed,
+    )
+    bench = workbench(
+        first, lambda: pose_problem(make_model(), batch, loss=loss, chunk=CHUNK), workers
+    )
+    epsilons = {ratio: ratio * first.whole.rms_sigma for ratio in grid.epsilon_ratios}
+    each = GridEffort(effort.deviations, effort.probes, effort.subset)
     on_progress(0.05)
 
     def truths(batch_size: int) -> list[OneStepTruth]:
-        with bench.borrow() as around:
-            wanted = list(epsilons.values())
-            return measure_one_step(around, pool.gradient, batch_size, wanted, effort, seed)
+        with bench.borrow() as found:
+            rules = [softsign_rule(epsilon) for epsilon in epsilons.values()]
+            return settled_steps(found.point, batch_size, rules, effort, seed)
 
     def search(truth: OneStepTruth) -> LineSearch:
-        with bench.borrow() as around:
-            return search_line(around, truth, effort, seed)
+        with bench.borrow() as found:
+            return search_line(found.point, truth, softsign_rule(truth.epsilon), effort, seed)
 
-    def predict(batch_size: int, epsilon: float) -> dict[str, Prediction]:
-        with bench.borrow() as around:
-            return predict_cell(around, statistics, batch_size, epsilon, CLOSURES, effort, seed)
+    def terms(batch_size: float, epsilon: float) -> surface_terms.Cell:
+        with bench.borrow() as found:
+            return Terms(found, each, seed).cell(batch_size, epsilon)
 
-    def scalars() -> tuple[Orientation, dict[float, MeanField]]:
-        with bench.borrow() as around:
-            found = orient(around, pool, statistics, effort, seed)
+    def others() -> tuple[CheckpointScalars, Estimate, dict[float, MeanField]]:
+        with bench.borrow() as found:
+            trace = trace_of(found, replace(each, probes=4 * effort.probes), seed)
             fields = {
-                ratio: predict_mean_field(
-                    around, statistics, found.trace, grid.batch_sizes, epsilon
-                )
+                ratio: predict_mean_field(found, trace, grid.batch_sizes, epsilon)
                 for ratio, epsilon in epsilons.items()
             }
-            return found, fields
+            return scalars_of(_with_curvature(found, effort, seed), trace), trace, fields
 
     with ThreadPoolExecutor(workers) as threads:
         done = Countdown(len(grid.batch_sizes) * (1 + 2 * len(epsilons)), on_progress)
         measured = {b: done.watch(threads.submit(truths, b)) for b in grid.batch_sizes}
         predicted = {
-            (b, ratio): done.watch(threads.submit(predict, b, epsilon))
+            (float(b), epsilon): done.watch(threads.submit(terms, b, epsilon))
             for b in grid.batch_sizes
-            for ratio, epsilon in epsilons.items()
+            for epsilon in epsilons.values()
         }
-        orienting = threads.submit(scalars)
+        sgd, rest = threads.submit(terms, 1, inf), threads.submit(others)
         searched = {
-            (b, ratio): done.watch(threads.submit(search, truth))
+            (b, truth.epsilon): done.watch(threads.submit(search, truth))
             for b in grid.batch_sizes
-            for ratio, truth in zip(epsilons, measured[b].result(), strict=True)
+            for truth in measured[b].result()
         }
+        found = {place: future.result() for place, future in predicted.items()}
         cells = tuple(
             Cell(
-                b, epsilon, ratio, truth, searched[b, ratio].result(), predicted[b, ratio].result()
+                b,
+                truth.epsilon,
+                ratio,
+                truth,
+                searched[b, truth.epsilon].result(),
+                predictions_of(found[b, truth.epsilon]),
             )
             for b in grid.batch_sizes
-            for (ratio, epsilon), truth in zip(epsilons.items(), measured[b].result(), strict=True)
+            for ratio, truth in zip(epsilons, measured[b].result(), strict=True)
         )
-        orientation, mean_fields = orienting.result()
-    return Study(pool, grid.batch_sizes, orientation, cells, mean_fields)
+        plain = {(float(b), inf): of_larger_batch(sgd.result(), b) for b in grid.batch_sizes}
+        surface = surface_of(first, found | plain, len(first.deviations))
+        scalars, trace, mean_fields = rest.result()
+    return Study(first, grid.batch_sizes, scalars, surface, trace, cells, mean_fields)
+
+
+def _with_curvature(found: Measurement, effort: Effort, seed: int) -> Measurement:
+    """The measurement with curvature along gradient and noise."""
+    whole = groups_of(found.point.problem, {})[0]
+    rng = private_generator(seed, f"curvature of {whole.name}")
+    curved = curvature_noise(found.point, whole, subset=effort.subset, rng=rng)
+    return replace(found, curvature={whole.name: curved})

@@ -12,7 +12,7 @@ for K deviations and n probes on S samples each (two forward passes are two thir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from empirical.errors import UsageError
 from empirical.measure.block_store import rows_on_disk
-from empirical.measure.directional import Point, block_curvatures, curvature_at
+from empirical.measure.directional import block_curvatures, curvature_at
 from empirical.measure.measurement import Measurement
+from empirical.measure.point import Point
 from empirical.train.randomness import private_generator
 from scaling_theory.estimate import Estimate, mean_estimate, scaled_estimate, sum_estimate
 from scaling_theory.grid_quantity import GridQuantity
@@ -88,29 +89,38 @@ def measure_grid(
     sgd = terms.cell(1.0, inf) if axis_e[-1] == inf else None
     for number, (batch, epsilon) in enumerate(places):
         cells[batch, epsilon] = (
-            _of_larger_batch(sgd, batch)
+            of_larger_batch(sgd, batch)
             if sgd is not None and not isfinite(epsilon)
             else terms.cell(batch, epsilon)
         )
         on_progress((number + 1) / len(places))
 
+    return surface_of(found, cells, terms.deviations)
+
+
+def surface_of(
+    found: Measurement, cells: Mapping[tuple[float, float], Cell], samples: int
+) -> SurfaceStatistics:
+    """Cells by (B, epsilon), all of a grid, as statistics; samples: deviations behind each."""
+    axis_b, axis_e = (sorted(set(axis)) for axis in zip(*cells, strict=True))
+
     def grid(part: Callable[[Cell], Estimate]) -> GridQuantity:
-        table = [[part(cells[b, e]) for e in axis_e.tolist()] for b in axis_b.tolist()]
+        table = [[part(cells[b, e]) for e in axis_e] for b in axis_b]
         return GridQuantity(
             np.array([[estimate.value for estimate in row] for row in table]),
             np.array([[estimate.standard_error for estimate in row] for row in table]),
         )
 
     return SurfaceStatistics(
-        batch_sizes=axis_b,
-        epsilons=axis_e,
+        batch_sizes=np.array(axis_b),
+        epsilons=np.array(axis_e),
         descent=grid(lambda cell: cell.descent),
         signal=grid(lambda cell: cell.signal),
         noise_correlated=grid(lambda cell: cell.correlated),
         noise_independent=grid(lambda cell: cell.independent),
         rms_gradient=_rms_where_noisy(found.gradient, found.variance),
         rms_sigma=found.whole.rms_sigma,
-        samples=terms.deviations,
+        samples=samples,
         moments=VARIANT,
     )
 
@@ -163,7 +173,9 @@ class Terms:
     def _probes(self, weights: Tensor) -> Iterator[Tensor]:
         for number in range(self._effort.probes):
             rng = private_generator(self._seed, f"signs of probe {number}")
-            signs = torch.randint(0, 2, weights.shape, generator=rng, dtype=torch.int8)
+            signs = torch.randint(
+                0, 2, weights.shape, generator=rng, dtype=torch.int8, device="cpu"
+            )
             signs.mul_(2).sub_(1)
             yield weights.sqrt().mul_(signs.to(weights.device))
 
@@ -208,7 +220,7 @@ def _rms_where_noisy(gradient: Tensor, variance: Tensor) -> float:
     return sqrt(total / count)
 
 
-def _of_larger_batch(one: Cell, batch_size: float) -> Cell:
+def of_larger_batch(one: Cell, batch_size: float) -> Cell:
     """SGD at B: the noise of one sample over B."""
     return Cell(
         one.descent,

@@ -8,7 +8,9 @@ from math import ceil
 import torch
 
 from empirical.measure.spread import Spread
-from empirical.measure.statistics import HEAVY
+
+HEAVY = 1.0
+"""Excess kurtosis of the batch gradient above which it is not called Gaussian."""
 
 FEWEST = 8
 """Micro-batches below which a fourth moment says nothing."""
@@ -33,13 +35,21 @@ class Tails:
         """Batch size, in samples, from which Gaussian moments may be trusted."""
         return max(1, ceil(self.excess_kurtosis / HEAVY))
 
+    def at(self, batch_size: float) -> float:
+        """Excess kurtosis of a batch gradient, E[d^4]/E[d^2]^2 - 3, that of one sample over B."""
+        return self.excess_kurtosis / batch_size
+
+    def allow(self, batch_size: float) -> bool:
+        """Whether Gaussian moments may be trusted at this batch size."""
+        return self.known and self.at(batch_size) <= HEAVY
+
     def verdict(self, batch_size: float) -> str:
         """ "Gaussian", or "not Gaussian at this B" with the number; "cannot tell"."""
         if not self.known:
             return "cannot tell: too few micro-batches for a fourth moment"
-        here = self.excess_kurtosis / batch_size
-        if here <= HEAVY:
+        if self.allow(batch_size):
             return "Gaussian"
+        here = self.at(batch_size)
         return f"not Gaussian at this B: excess kurtosis {here:.3g}, at most {HEAVY:g} is wanted"
 
 

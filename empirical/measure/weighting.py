@@ -30,7 +30,7 @@ TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-9}
 
 def suggestions(stack: Stack) -> Iterator[tuple[str, Tensor]]:
     """Weights [n] that a stack suggests: equal, or the tokens of an integer tensor that count."""
-    yield "equal", torch.ones(stack.size, dtype=torch.float64)
+    yield "equal", torch.ones(stack.size, dtype=torch.float64, device="cpu")
     for place, (leaf, varies) in enumerate(zip(stack.leaves, stack.varying, strict=True)):
         if not varies or leaf.dim() < 2 or leaf.is_floating_point() or leaf.is_complex():
             continue
@@ -89,7 +89,7 @@ def find_weights(
 
 
 def _weighed(given: Weighing, stack: Stack) -> Tensor:
-    everything = torch.arange(stack.size)
+    everything = torch.arange(stack.size, device="cpu")
     weights = given(stack.batch(stack.tensors(everything)))
     if not isinstance(weights, Tensor):
         raise UsageError(
@@ -110,9 +110,9 @@ def _telling_pairs(table: dict[str, Tensor], names: list[str]) -> Iterator[Tenso
         low, high = int(table[name].argmin()), int(table[name].argmax())
         if table[name][low] != table[name][high]:
             told = True
-            yield torch.tensor([low, high])
+            yield torch.tensor([low, high], device="cpu")
     if not told and len(next(iter(table.values()))) > 1:
-        yield torch.tensor([0, 1])
+        yield torch.tensor([0, 1], device="cpu")
 
 
 def _compare(

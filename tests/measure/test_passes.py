@@ -18,6 +18,7 @@ from empirical.measure.directional import (
     curvature_at,
     hessian_vector_ahead,
     hessian_vector_at,
+    units_of,
 )
 from empirical.measure.groups import by_module, groups_of
 from empirical.measure.measurement import Measurement, default_micro_batch, measure
@@ -116,20 +117,27 @@ def hessian_of(found: Measurement, samples: Tensor) -> Tensor:
     return weight * dense
 
 
-def test_one_sided_curvature_is_that_of_its_blocks() -> None:
-    """Another library (dense Hessians of torch.autograd.functional): each direction on its blocks.
+@pytest.mark.parametrize(
+    "kept", [{}, {"micro_batch": 1, "keep_rows": True}], ids=["blocks", "rows"]
+)
+def test_one_sided_curvature_is_that_of_its_units(kept: dict[str, Any]) -> None:
+    """Another library (dense Hessians of torch.autograd.functional): each direction on its own.
 
     The step changes a loss by 1e-4, so the odd term is of that order relative to a curvature of
     the order of the slope; 3e-3 leaves room for flat directions. One per cent is seen.
     """
-    found = measured()
+    found = measured(**kept)
     rows = found.deviations[:5]
-    values = block_curvatures(found.point, rows, samples=2 * SAMPLES // BLOCKS)
-    members = found.point.spread.members
+    several = 4 if kept else 2
+    values = block_curvatures(found.point, rows, samples=several * (1 if kept else 6))
+    order = torch.cat(found.point.spread.members)
+    units = torch.split(order, 1 if kept else 6)
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         exact = torch.stack(
             [
-                row @ hessian_of(found, torch.cat([members[k + 1], members[k + 2]])) @ row
+                row
+                @ hessian_of(found, torch.cat([units[j] for j in units_of(k, several, len(units))]))
+                @ row
                 for k, row in enumerate(rows)
             ]
         )

@@ -1,31 +1,26 @@
 """A whole checkpoint: independent of threads and of the device."""
 
-import dataclasses
 from contextlib import nullcontext
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from empirical.demo.rows import agreement
-from empirical.measure.curvature import surroundings_of
 from empirical.measure.effort import Effort
-from empirical.measure.gradients import sequence_gradients
-from empirical.measure.landscape import Landscape, landscape_of
 from empirical.measure.line_search import search_line
-from empirical.measure.one_step import measure_one_step
-from empirical.measure.orientation import orient
-from empirical.measure.prediction import (
-    gather_statistics,
-    predict_cell,
-    predict_mean_field,
-)
-from empirical.measure.statistics import pool_statistics
+from empirical.measure.measured_step import settled_steps, softsign_rule
+from empirical.measure.prediction import predict_mean_field, predictions_of
+from empirical.measure.saving import scalars_of, trace_of
 from empirical.measure.study import Grid, study_checkpoint
-from empirical.train.network import build_network, sequence_losses
+from empirical.measure.surface_terms import GridEffort, Terms
+from empirical.train.network import build_network
 from tests.device_mode import META, MixedDevicesError, RefuseMixedDevices
-from tests.measure.conftest import TINY, tiny_network_landscape
+from tests.measure.conftest import TINY, each_loss, measure_rows_of, tiny_network, tiny_pool
 
-SMALL = Effort(24, 0.2, 8, 4, 6, largest_error=1.0, deviations=8, micro_batch=4, probes=4)
+SMALL = Effort(24, 0.2, 8, 4, 6, largest_error=1.0, deviations=8, probes=4)
 
 
 def test_the_number_of_workers_changes_nothing() -> None:
@@ -33,7 +28,9 @@ def test_the_number_of_workers_changes_nothing() -> None:
     shares: list[float] = []
     runs = [
         study_checkpoint(
-            tiny_network_landscape,
+            tiny_network,
+            tiny_pool(),
+            each_loss,
             Grid((1, 4, 100), (0.0, 1.0)),
             effort=SMALL,
             seed=3,
@@ -48,6 +45,12 @@ def test_the_number_of_workers_changes_nothing() -> None:
         for field in ("learning_rate", "interval", "status", "descent", "signal", "noise"):
             assert getattr(first.truth, field) == getattr(second.truth, field)
     assert runs[0].mean_fields == runs[1].mean_fields
+    assert runs[0].scalars == runs[1].scalars
+    for name in ("descent", "signal", "noise_correlated", "noise_independent"):
+        one, three = (getattr(run.surface, name) for run in runs)
+        np.testing.assert_array_equal(one.value, three.value)
+        np.testing.assert_array_equal(one.standard_error, three.standard_error)
+    assert np.isinf(runs[0].surface.epsilons[-1])
     assert max(shares) == pytest.approx(1.0)
 
 
@@ -55,43 +58,44 @@ def test_the_number_of_workers_changes_nothing() -> None:
 def test_measuring_runs_on_another_device(default: torch.device | None) -> None:
     """Another library: torch's dispatcher sees every operation of a whole measurement."""
     with default or nullcontext(), RefuseMixedDevices():
-        model = build_network(TINY, 0, device=META)
-        tokens = torch.zeros((24, TINY.context), dtype=torch.int64, device=META)
-        measure_everything(landscape_of(model, sequence_losses, tokens, tokens))
+        measure_everything(each_loss)
 
 
 def test_a_forgotten_device_in_the_loss_is_caught() -> None:
     """Negative control: a loss that makes a tensor of its own on the CPU is refused."""
 
-    def forgetful(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return sequence_losses(model, x, y) * torch.ones(len(x))
+    def forgetful(model: nn.Module, batch: Any) -> Tensor:
+        return each_loss(model, batch) * torch.ones(len(batch[0]))
 
     with RefuseMixedDevices(), pytest.raises(MixedDevicesError):
-        model = build_network(TINY, 0, device=META)
-        tokens = torch.zeros((24, TINY.context), dtype=torch.int64, device=META)
-        measure_everything(landscape_of(model, forgetful, tokens, tokens))
+        measure_everything(forgetful)
 
 
-def measure_everything(scape: Landscape) -> None:
-    around = surroundings_of(scape, sequence_gradients(scape))
-    pool = pool_statistics(around.gradients)
-    for truth in measure_one_step(around, pool.gradient, 4, [0.0, 1.0], SMALL, 0):
-        search_line(around, truth, SMALL, 0)
-    measure_one_step(around, pool.gradient, 100, [0.0], SMALL, 0)
-    statistics = gather_statistics(around, pool, SMALL, 0)
-    scalars = orient(around, pool, statistics, SMALL, 0)
-    predict_mean_field(around, statistics, scalars.trace, (1, 4), 0.1)
-    predict_cell(around, statistics, 4, 0.1, ("correlated", "independent"), SMALL, 0)
+def measure_everything(loss: Any) -> None:
+    """All of a study on a device that answers 1 wherever a number is asked for.
+
+    In this thread: a mode does not reach into others.
+    """
+    tokens = torch.zeros((24, TINY.context), dtype=torch.int64, device=META)
+    options = {"loss": loss, "blocks": SMALL.deviations, "groups": {}, "curvature": "whole"}
+    found = measure_rows_of(build_network(TINY, 0, device=META), (tokens, tokens), options)
+    rules = [softsign_rule(epsilon) for epsilon in (0.0, 1.0)]
+    for rule, truth in zip(rules, settled_steps(found.point, 4, rules, SMALL, 0), strict=True):
+        search_line(found.point, truth, rule, SMALL, 0)
+    settled_steps(found.point, 100, rules[:1], SMALL, 0)
+    each = GridEffort(SMALL.deviations, SMALL.probes, SMALL.subset)
+    predictions_of(Terms(found, each, 0).cell(4, 0.1))
+    trace = trace_of(found, each, 0)
+    predict_mean_field(found, trace, (1, 4), 0.1)
+    scalars_of(found, trace)
 
 
-def test_a_landscape_leaves_its_network_alone() -> None:
-    """Two routes: measuring does not move the parameters; evaluation mode is set."""
-    model = build_network(TINY, 0, dtype=torch.float64)
+def test_measuring_leaves_the_network_alone() -> None:
+    """Two routes: measuring moves no parameter and no mode."""
+    model = tiny_network().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    tokens = torch.randint(256, (8, TINY.context), generator=torch.Generator().manual_seed(0))
-    scape = landscape_of(model.train(), sequence_losses, tokens, tokens)
-    surroundings_of(dataclasses.replace(scape, point=scape.point + 1), sequence_gradients(scape))
-    assert not model.training
+    measure_rows_of(model, tiny_pool(), {"loss": each_loss, "blocks": 8})
+    assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

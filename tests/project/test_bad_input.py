@@ -42,7 +42,7 @@ AT_THE_EDGE = (
     Case("heads", ("demo", "--heads", "3"), ("3 heads", "divisor of the width")),
     Case("late early step", (*TINY, "--early-step", "60"), ("early_step 60", "lower")),
     Case("no context", ("demo", "--context", "0"), ("--context", "equal to 1")),
-    Case("pool of one", ("demo", "--pool", "1"), ("--pool", "equal to 2")),
+    Case("pool of five", ("demo", "--pool", "5"), ("--pool", "equal to 6")),
     Case("memory", ("demo", "--max-memory", "lots"), ("'lots'", "2GB")),
     Case("optimizer", ("demo", "--optimizer", "adam"), ("'adam'", "'adamw'")),
     Case(

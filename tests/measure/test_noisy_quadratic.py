@@ -1,4 +1,4 @@
-"""The one-step truth and the predictions on landscapes whose answer is known."""
+"""The one-step truth and the predictions on quadratics whose answer is known."""
 
 from dataclasses import dataclass, replace
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from empirical.measure.curvature import Surroundings, surroundings_of
 from empirical.measure.effort import Effort
-from empirical.measure.gradients import sequence_gradients
-from empirical.measure.line_search import search_line
-from empirical.measure.one_step import measure_one_step
-from empirical.measure.prediction import gather_statistics, predict_cell
-from empirical.measure.statistics import pool_statistics
+from empirical.measure.line_search import LineSearch, search_line
+from empirical.measure.measured_step import settled_steps, softsign_rule
+from empirical.measure.measurement import Measurement
+from empirical.measure.prediction import Prediction, predictions_of
+from empirical.measure.surface_terms import GridEffort, Terms
 from empirical.measure.truth import OneStepTruth
 from empirical.train.optimizers import softsign
-from tests.measure.conftest import quadratic_landscape
+from tests.measure.conftest import measure_rows_of
+from tests.measure.plain import quadratic_loss
 
 SIZE, POOL = 40, 4096
 EFFORT = Effort(batches=1024, precision=0.01, line_search_batches=128)
@@ -23,12 +23,20 @@ EFFORT = Effort(batches=1024, precision=0.01, line_search_batches=128)
 
 @dataclass(frozen=True)
 class Known:
-    """A noisy quadratic: H, and the gradient and covariance of its pool, to the last digit."""
+    """A noisy quadratic: H; rows, gradient and covariance of its pool, to the last digit."""
 
-    around: Surroundings
+    found: Measurement
     hessian: torch.Tensor
+    rows: torch.Tensor
     gradient: torch.Tensor
     covariance: torch.Tensor
+
+
+def measured(
+    hessian: torch.Tensor, centres: torch.Tensor, start: torch.Tensor, blocks: int
+) -> Measurement:
+    options = {"parameters": {"theta": start}, "blocks": blocks, "chunk": 256}
+    return measure_rows_of(quadratic_loss(hessian), centres, options)
 
 
 def noisy_quadratic(correlated: bool) -> Known:
@@ -43,11 +51,10 @@ def noisy_quadratic(correlated: bool) -> Known:
     # g_k = H (theta - c_k) has the wanted noise if c_k = -H^-1 noise
     centres = -noise @ torch.linalg.inv(matrix)
     start = torch.linalg.solve(matrix, 0.2 * torch.randn(SIZE, generator=rng, dtype=torch.float64))
-    scape = quadratic_landscape(matrix, centres, start)
-    around = surroundings_of(scape, sequence_gradients(scape))
-    mean = around.gradients.mean(0)
-    away = around.gradients - mean
-    return Known(around, matrix, mean, away.T @ away / POOL)
+    found = measured(matrix, centres, start, EFFORT.deviations)
+    rows = (start - centres) @ matrix
+    away = rows - rows.mean(0)
+    return Known(found, matrix, rows, rows.mean(0), away.T @ away / POOL)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["independent", "correlated"])
@@ -55,8 +62,20 @@ def known(request: pytest.FixtureRequest) -> Known:
     return noisy_quadratic(request.param)
 
 
-def measure(known: Known, batch_size: int, epsilon: float, seed: int = 0) -> OneStepTruth:
-    return measure_one_step(known.around, known.gradient, batch_size, [epsilon], EFFORT, seed)[0]
+def truth_at(
+    known: Known, batch_size: int, epsilon: float, effort: Effort = EFFORT, seed: int = 0
+) -> OneStepTruth:
+    rules = [softsign_rule(epsilon)]
+    return settled_steps(known.found.point, batch_size, rules, effort, seed)[0]
+
+
+def line_along(found: Measurement, truth: OneStepTruth, effort: Effort = EFFORT) -> LineSearch:
+    return search_line(found.point, truth, softsign_rule(truth.epsilon), effort, 0)
+
+
+def predictions_at(known: Known, batch_size: int, epsilon: float) -> dict[str, Prediction]:
+    effort = GridEffort(EFFORT.deviations, EFFORT.probes, EFFORT.subset)
+    return predictions_of(Terms(known.found, effort, 0).cell(batch_size, epsilon))
 
 
 def sgd_rate(known: Known, batch_size: int, epsilon: float) -> float:
@@ -83,7 +102,7 @@ def sign_rate(known: Known, batch_size: int) -> float:
 def test_sgd_limit(known: Known, batch_size: int) -> None:
     """Closed form: the SGD law of the pool, within 4 standard errors; a 10 % error is caught."""
     epsilon = 1e4
-    truth, exact = measure(known, batch_size, epsilon), sgd_rate(known, batch_size, epsilon)
+    truth, exact = truth_at(known, batch_size, epsilon), sgd_rate(known, batch_size, epsilon)
     assert truth.learning_rate is not None and truth.interval is not None
     assert abs(truth.learning_rate.value - exact) < 4 * truth.learning_rate.standard_error
     assert truth.learning_rate.standard_error < 0.03 * exact
@@ -93,10 +112,10 @@ def test_sgd_limit(known: Known, batch_size: int) -> None:
 def test_single_sequences_by_enumeration(known: Known) -> None:
     """Slow brute force: at B = 1 the expectation is a sum over the pool."""
     for epsilon in (0.0, 0.5):
-        update = softsign(known.around.gradients, epsilon)
+        update = softsign(known.rows, epsilon)
         bent = (update @ known.hessian * update).sum(1).mean()
         exact = float((update @ known.gradient).mean() / bent)
-        rate = measure(known, 1, epsilon).learning_rate
+        rate = truth_at(known, 1, epsilon).learning_rate
         assert rate is not None
         assert abs(rate.value - exact) < 4 * rate.standard_error
         assert abs(1.15 * rate.value - exact) > 4 * rate.standard_error  # negative control
@@ -105,11 +124,8 @@ def test_single_sequences_by_enumeration(known: Known) -> None:
 def test_more_batches_are_drawn_until_the_error_is_small(known: Known) -> None:
     """Two routes: with too few batches to begin with, as many are added as the limit asks for."""
     few = Effort(batches=40, precision=0.2, pilot=16)
-    wanted = replace(few, largest_error=0.08)
-    sharper = measure_one_step(known.around, known.gradient, 8, [1e4], wanted, 0)[0]
-    blunter = measure_one_step(
-        known.around, known.gradient, 8, [1e4], replace(few, largest_error=1.0), 0
-    )[0]
+    sharper = truth_at(known, 8, 1e4, replace(few, largest_error=0.08))
+    blunter = truth_at(known, 8, 1e4, replace(few, largest_error=1.0))
     assert len(blunter.batches) == 40 < len(sharper.batches) <= 160
     assert sharper.relative_error < blunter.relative_error
     assert few.error_at(1) == 3 * few.error_at(4)
@@ -118,7 +134,7 @@ def test_more_batches_are_drawn_until_the_error_is_small(known: Known) -> None:
 def test_parts_add_up(known: Known) -> None:
     """Closed form: signal and noise curvature apart, at large epsilon, within 4 errors each."""
     epsilon, batch_size = 1e4, 16
-    truth = measure(known, batch_size, epsilon)
+    truth = truth_at(known, batch_size, epsilon)
     signal = float(known.gradient @ known.hessian @ known.gradient) / epsilon**2
     noise = float((known.hessian * known.covariance).sum()) / batch_size / epsilon**2
     assert abs(truth.signal.value - signal) < 4 * truth.signal.standard_error
@@ -131,9 +147,7 @@ def test_interval_covers(known: Known) -> None:
     exact, small = sgd_rate(known, batch_size, epsilon), Effort(128, 0.03, 48)
     held = 0
     for seed in range(40):
-        truth = measure_one_step(known.around, known.gradient, batch_size, [epsilon], small, seed)[
-            0
-        ]
+        truth = truth_at(known, batch_size, epsilon, small, seed)
         assert truth.interval is not None
         held += truth.interval[0] <= exact <= truth.interval[1]
     assert held >= 33
@@ -145,12 +159,9 @@ def test_the_correlated_prediction(known: Known, batch_size: int) -> None:
 
     The expansion is first order in the correlation, and here that is up to 0.6.
     """
-    pool = pool_statistics(known.around.gradients)
-    statistics = gather_statistics(known.around, pool, EFFORT, 0)
     exact = sign_rate(known, batch_size)
-    cell = predict_cell(known.around, statistics, batch_size, 0.0, ("correlated",), EFFORT, 0)
-    rate = cell["correlated"].learning_rate
-    measured = measure(known, batch_size, 0.0).learning_rate
+    rate = predictions_at(known, batch_size, 0.0)["correlated"].learning_rate
+    measured = truth_at(known, batch_size, 0.0).learning_rate
     assert rate is not None and measured is not None
     assert rate.value == pytest.approx(exact, rel=0.1)
     assert abs(measured.value - exact) < 4 * measured.standard_error + 0.01 * exact
@@ -159,8 +170,7 @@ def test_the_correlated_prediction(known: Known, batch_size: int) -> None:
 def test_independence_is_wrong_where_noise_follows_curvature() -> None:
     """Negative control: with Sigma like H the independent closure is far too optimistic."""
     known = noisy_quadratic(correlated=True)
-    statistics = gather_statistics(known.around, pool_statistics(known.around.gradients), EFFORT, 0)
-    cell = predict_cell(known.around, statistics, 4, 1e4, ("correlated", "independent"), EFFORT, 0)
+    cell = predictions_at(known, 4, 1e4)
     exact = sgd_rate(known, 4, 1e4)
     correlated, independent = cell["correlated"].learning_rate, cell["independent"].learning_rate
     assert correlated is not None and independent is not None
@@ -171,8 +181,8 @@ def test_independence_is_wrong_where_noise_follows_curvature() -> None:
 def test_line_search_finds_the_ratio_on_a_quadratic(known: Known) -> None:
     """Closed form: without higher orders both truths are one number."""
     for batch_size, epsilon in ((4, 0.0), (64, 0.5)):
-        truth = measure(known, batch_size, epsilon)
-        found = search_line(known.around, truth, EFFORT, 0)
+        truth = truth_at(known, batch_size, epsilon)
+        found = line_along(known.found, truth)
         assert truth.learning_rate is not None and found.interval is not None
         assert found.status == "ok"
         assert found.interval[0] < truth.learning_rate.value < found.interval[1]
@@ -180,17 +190,15 @@ def test_line_search_finds_the_ratio_on_a_quadratic(known: Known) -> None:
 
 
 def test_no_minimum_is_said_not_clamped() -> None:
-    """Closed form: a landscape that bends down has no eta*, and its searches say so."""
+    """Closed form: a loss that bends down has no eta*, and its searches say so."""
     rng = torch.Generator().manual_seed(0)
     centres = torch.randn(64, 3, generator=rng, dtype=torch.float64)
-    scape = quadratic_landscape(
-        -torch.eye(3, dtype=torch.float64), centres, torch.ones(3, dtype=torch.float64)
-    )
-    around = surroundings_of(scape, sequence_gradients(scape))
-    gradient = around.gradients.mean(0)
-    truth = measure_one_step(around, gradient, 4, [0.0], Effort(64), 0)[0]
+    start = torch.ones(3, dtype=torch.float64)
+    found = measured(-torch.eye(3, dtype=torch.float64), centres, start, 16)
+    effort = Effort(64)
+    truth = settled_steps(found.point, 4, [softsign_rule(0.0)], effort, 0)[0]
     assert truth.learning_rate is None and truth.interval is None
     assert "no minimum" in truth.status
-    found = search_line(around, truth, Effort(64), 0)
-    assert found.learning_rate is None
-    assert "above the search" in found.status
+    line = line_along(found, truth, effort)
+    assert line.learning_rate is None
+    assert "above the search" in line.status
