@@ -62,8 +62,9 @@ class Cell:
 class Study:
     """All of one checkpoint.
 
-    found: gradient and noise. scalars, surface: what is saved of it; the surface has a column for
-    SGD besides. trace: Tr H. mean_fields: by epsilon ratio, over the grid's batch sizes.
+    found: gradient and noise, without the rows. scalars, surface: what is saved of it; the surface
+    has a column for SGD besides. trace: Tr H. mean_fields: by epsilon ratio, over the grid's batch
+    sizes.
     """
 
     found: Measurement
@@ -175,7 +176,9 @@ def study_checkpoint(
         plain = {(float(b), inf): of_larger_batch(sgd.result(), b) for b in grid.batch_sizes}
         surface = surface_of(first, found | plain, len(first.deviations))
         scalars, trace, mean_fields = rest.result()
-    return Study(first, grid.batch_sizes, scalars, surface, trace, cells, mean_fields)
+    # the gradients of the pool are the bulk of the memory, and the next study has its own
+    light = replace(first, point=replace(first.point, rows=None))
+    return Study(light, grid.batch_sizes, scalars, surface, trace, cells, mean_fields)
 
 
 def _with_curvature(found: Measurement, effort: Effort, seed: int) -> Measurement:
