@@ -101,7 +101,7 @@ def functional_model(
 
 def _check_model(model: nn.Module) -> None:
     """Refuse what has no numbers, or sees the other samples of a batch at evaluation too."""
-    if any(isinstance(p, UninitializedParameter) or p.is_meta for p in model.parameters()):
+    if not all(map(_has_numbers, model.parameters())):
         raise UsageError(
             f"{type(model).__name__} has parameters without numbers (lazy, or on the meta device): "
             "call it once on a batch, or load its weights"
@@ -113,6 +113,15 @@ def _check_model(model: nn.Module) -> None:
                 "samples see each other and have no gradient of their own; a batch-norm with "
                 "running statistics, or a norm of each sample, is wanted"
             )
+
+
+def _has_numbers(parameter: nn.Parameter) -> bool:
+    if isinstance(parameter, UninitializedParameter):
+        return False
+    try:
+        return not parameter.is_meta or bool(parameter.detach().sum().isfinite().item() >= 0)
+    except (RuntimeError, NotImplementedError):  # what a meta tensor answers when it is read
+        return False
 
 
 def _copied(model: nn.Module, shared: dict[int, Any]) -> nn.Module:
