@@ -50,8 +50,8 @@ def lr_find(
 ) -> None:
     from rich.console import Console
 
-    from empirical.measure.lr_finder import check_batches, check_steps
     from empirical.measure.lr_finder import lr_find as find
+    from empirical.measure.request_checks import check_batches, check_steps
     from empirical.progress import show_progress
     from empirical.train.network import sequence_losses
     from empirical.train.optimizer_configuration import optimizer_named

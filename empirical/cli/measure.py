@@ -74,8 +74,9 @@ def measure(
         check_writable(save_checkpoint.parent)
     from rich.console import Console
 
-    from empirical.measure.measurement import DEFAULT_MEMORY, check_micro_batch
+    from empirical.measure.measurement import DEFAULT_MEMORY
     from empirical.measure.measurement import measure as measure_model
+    from empirical.measure.request_checks import check_micro_batch
     from empirical.measure.saving import BATCH_SIZES, EPSILON_RATIOS, save
     from empirical.progress import show_progress
     from empirical.train.checkpoint_files import write_checkpoint

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from empirical.errors import UsageError
 from empirical.measure.block_store import open_store
 from empirical.measure.functional import ModelLoss
 from empirical.measure.line_search import FACTORS, line_minimum, remainders
@@ -33,6 +32,7 @@ from empirical.measure.measurement import DEFAULT_MEMORY
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
 from empirical.measure.real_updates import Stepper, stepper_of
+from empirical.measure.request_checks import check_batches, check_steps
 from empirical.measure.rows import gradient_of
 from empirical.measure.weighting import Weighing
 from empirical.train.randomness import numpy_generator, private_generator
@@ -163,24 +163,6 @@ def lr_find(
         rates=tuple(unit * factor for factor in FACTORS),
         loss_change=line.loss_change,
     )
-
-
-def check_steps(batch_size: int, updates: int, subset: int = 32, state_steps: int = 0) -> None:
-    """Refuse numbers of no use."""
-    if batch_size < 1 or updates < 4 or subset < 1 or state_steps < 0:
-        raise UsageError(
-            f"batch_size {batch_size}, updates {updates}, subset {subset}, state_steps "
-            f"{state_steps} came; at least 1, 4, 1 and 0 are wanted"
-        )
-
-
-def check_batches(batch_size: int, samples: int) -> None:
-    """Refuse batches that half of the samples do not make."""
-    if batch_size > samples // 2:
-        raise UsageError(
-            f"{samples} samples came for batches of {batch_size}; half of them judge, so at least "
-            f"{2 * batch_size} are wanted: give more samples"
-        )
 
 
 def _some(indices: Tensor, count: int, rng: torch.Generator) -> Tensor:

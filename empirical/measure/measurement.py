@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil, inf
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,13 +17,12 @@ from empirical.measure.noise_report import GroupNoise, noise_of
 from empirical.measure.point import Point
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
+from empirical.measure.request_checks import BLOCKS, check_adam, check_micro_batch
 from empirical.measure.spread import Spread, measure_spread
 from empirical.measure.tails import HEAVY, Tails, tails_of
 from empirical.measure.weighting import Weighing
 from empirical.train.randomness import private_generator
-from scaling_theory.noise_scale import FEWEST_BLOCKS
 
-BLOCKS = 64
 SUBSET = 16
 MICRO_BATCHES = 256
 """Gradients that sigma^2 and the kurtosis rest on where nothing else is asked for."""
@@ -148,7 +146,7 @@ def measure(
         samples=samples,
         chunk=chunk,
     )
-    _check_adam(problem, second_moment, epsilon)
+    check_adam(problem, second_moment, epsilon)
     if micro_batch is None:
         micro_batch = default_micro_batch(problem)
     check_micro_batch(micro_batch, problem.samples, blocks)
@@ -195,38 +193,6 @@ def measure(
         notes=(*problem.notes, *spread.notes),
         point=at,
     )
-
-
-def check_micro_batch(micro_batch: int, samples: int | None = None, blocks: int = BLOCKS) -> None:
-    """Refuse micro-batches that are empty, or too large for an interval from so many samples."""
-    if micro_batch < 1:
-        raise UsageError(f"micro_batch is {micro_batch}; at least 1 is wanted")
-    if samples is None:
-        return
-    available = min(blocks, ceil(samples / micro_batch))
-    if available < FEWEST_BLOCKS:
-        raise UsageError(
-            f"{samples} samples in micro-batches of {micro_batch} make {available} blocks; at "
-            f"least {FEWEST_BLOCKS} are wanted for an interval: give more samples, smaller "
-            "micro-batches or more blocks"
-        )
-
-
-def _check_adam(problem: Problem, second_moment: Tensor | None, epsilon: float) -> None:
-    if not 0 <= epsilon < inf:
-        raise UsageError(f"epsilon is {epsilon}; a finite number of at least 0 is wanted")
-    if second_moment is not None and second_moment.shape != problem.point.shape:
-        raise UsageError(
-            f"second_moment has shape {tuple(second_moment.shape)}; one number per parameter, "
-            f"{tuple(problem.point.shape)}, is wanted"
-        )
-    if second_moment is not None and not bool(
-        ((second_moment >= 0) & second_moment.isfinite()).all()
-    ):
-        raise UsageError(
-            "second_moment holds a number that is negative or not finite; a running mean of "
-            "squares is wanted"
-        )
 
 
 def default_micro_batch(problem: Problem) -> int:

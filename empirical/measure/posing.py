@@ -65,7 +65,8 @@ def pose_problem(
         )
     if chunk < 1:
         raise UsageError(f"chunk is {chunk}; at least 1 sample per forward pass is wanted")
-    if torch.is_autocast_enabled(point.device.type):
+    kind = point.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         raise UsageError(
             "autocast is on: it computes in half precision, whose rounding is no curvature; "
             "measure outside of it"
