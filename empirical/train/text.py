@@ -27,6 +27,16 @@ _SKIPPED_DIRECTORIES = frozenset(
 # Written by whoever built or packaged this Python, with paths of that machine inside.
 _SKIPPED_PREFIXES = ("_sysconfigdata", "sitecustomize", "usercustomize")
 
+# The first bytes of files whose bytes are no text, whatever the file is called.
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+_BZIP2_BLOCK = b"1AY&SY"
+
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
@@ -48,8 +58,8 @@ def load_text(paths: Sequence[str | Path] | None = None, *, context: int = 1) ->
     """Read files, joined in the order given, or else the Python standard library's source.
 
     `context` is only checked: the text must hold at least one held-out window of context + 1
-    bytes. Raises UsageError for a file that is missing, a directory, unreadable or empty, and
-    for a text too short for the context.
+    bytes. Raises UsageError for a file that is missing, a directory, unreadable, empty or
+    compressed, and for a text too short for the context.
     """
     if paths is None:
         text, name = _standard_library(), f"Python {platform.python_version()} standard library"
@@ -130,4 +140,16 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"cannot read the text {path} ({reason}); name another file") from None
     if not text:
         raise UsageError(f"the text {path} is empty, wanted some bytes; name another file")
+    packed = _packing(text)
+    if packed is not None:
+        raise UsageError(
+            f"the text {path} is compressed ({packed}), wanted the text itself; unpack it first"
+        )
     return text
+
+
+def _packing(text: bytes) -> str | None:
+    """The program that packed these bytes, None where they look like none's."""
+    found = next((name for magic, name in _PACKED.items() if text.startswith(magic)), None)
+    # Three letters and a digit may begin a text; what follows them in bzip2 does not.
+    return None if found == "bzip2" and text[4:10] != _BZIP2_BLOCK else found

@@ -1,8 +1,13 @@
 """The corpus: what is read, how it is split, what is refused."""
 
+import bz2
+import gzip
 import hashlib
+import io
+import lzma
 import os
 import sysconfig
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +134,37 @@ def test_unreadable_texts_are_refused(
         load_text(paths(tmp_path))
     assert "\n" not in str(error.value)
     assert "; name " in str(error.value)
+
+
+def _zipped(data: bytes) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("text", data)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("zip", _zipped),
+        ("bzip2", bz2.compress),
+        ("xz", lzma.compress),
+    ],
+)
+def test_compressed_texts_are_refused(
+    tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Another library packs a text; its bytes would train in silence, whatever it is called."""
+    (tmp_path / "novel.txt").write_bytes(pack(ALPHABET * 100))
+    with pytest.raises(UsageError, match=rf"novel.txt is compressed \({name}\).*unpack it"):
+        load_text([tmp_path / "novel.txt"])
+
+
+def test_a_text_that_begins_like_an_archive_is_read(tmp_path: Path) -> None:
+    """Closed form: letters alone do not make an archive."""
+    (tmp_path / "letters.txt").write_bytes(b"BZh9 is how a file of bzip2 begins. " * 10)
+    assert load_text([tmp_path / "letters.txt"]).byte_count == 360
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
