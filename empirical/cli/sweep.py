@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from empirical.errors import UsageError
 
 if TYPE_CHECKING:
     from empirical.sweep.planned import PlannedSweep
@@ -191,7 +194,6 @@ def _planned(file: Path, *, again: bool = False) -> PlannedSweep:
     """The plan of a sweep file: the one that its folder holds, else a new one."""
     from rich.console import Console
 
-    from empirical.errors import UsageError
     from empirical.progress import show_progress
     from empirical.sweep.executors.engine import check_settings
     from empirical.sweep.kept_plan import kept_plan, same_sweep
@@ -213,8 +215,7 @@ def _planned(file: Path, *, again: bool = False) -> PlannedSweep:
     from empirical.sweep.preparing import prepare
 
     with show_progress(Console(stderr=True)) as task:
-        advance = task("measuring speeds", 1.0)
-        planned = prepare(config, say=advance)
+        planned = prepare(config, say=task("measuring speeds", 1.0))
     with storage(config.out):
         write_plan(config.out, planned)
     return planned
@@ -222,18 +223,17 @@ def _planned(file: Path, *, again: bool = False) -> PlannedSweep:
 
 def _root(folder: Path) -> Path:
     """The folder itself, or that of a sweep file."""
-    if folder.is_dir():
-        return folder
-    from empirical.errors import UsageError
     from empirical.sweep.sweep_file import read_sweep
 
-    if folder.suffix == ".toml" and folder.is_file():
-        return read_sweep(folder).out
+    with suppress(OSError):  # of a name too long for the disk: that is no folder either
+        if folder.is_dir():
+            return folder
+        if folder.suffix == ".toml" and folder.is_file():
+            return read_sweep(folder).out
     raise UsageError(f"{folder} is no folder of a sweep; name the one that its file calls out")
 
 
 def _kept(root: Path) -> PlannedSweep:
-    from empirical.errors import UsageError
     from empirical.sweep.kept_plan import kept_plan
 
     kept, _ = kept_plan(root)

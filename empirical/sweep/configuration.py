@@ -57,16 +57,24 @@ def _seeds(value: object) -> object:
     return list(range(value))
 
 
+def _path(value: object) -> object:
+    """What a path may not be: nothing, which would name the current folder, or hold a NUL."""
+    if isinstance(value, str) and (not value.strip() or "\0" in value):
+        raise ValueError("wanted the name of a file or folder")
+    return value
+
+
+Named = Annotated[Path, BeforeValidator(_path)]
 Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1), BeforeValidator(_listed)]
 Epsilons = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_listed)]
-Texts = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+Texts = Annotated[tuple[Named, ...], BeforeValidator(_listed)]
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), BeforeValidator(_seeds)]
 
 
 class StartSettings(FrozenModel):
     """What every run starts from: a checkpoint of this program, or fresh weights by a seed."""
 
-    checkpoint: Path | None = None
+    checkpoint: Named | None = None
     seed: NonNegativeInt | None = None
 
     @model_validator(mode="after")
@@ -169,10 +177,10 @@ class SweepConfig(FrozenModel):
     """
 
     text: Texts = ()
-    out: Path = Path("runs/sweep")
+    out: Named = Path("runs/sweep")
     network: NetworkConfig | None = None
     start: StartSettings = StartSettings()
-    statistics: Path | None = None
+    statistics: Named | None = None
     budget: BudgetSettings
     batch_sizes: Counts
     seeds: Seeds = (0, 1)

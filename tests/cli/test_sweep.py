@@ -257,3 +257,16 @@ def test_folders_that_are_no_sweeps_are_refused(shell: Shell, tmp_path: Path) ->
         code, _, err = shell("sweep", verb, "empty")
         assert code == 2
         assert "empty holds no sweep" in err
+
+
+def test_a_name_too_long_for_the_disk_is_refused(shell: Shell, sweep: Path) -> None:
+    """Closed form: one line and exit code 2, as `out` of a file and as a folder that is asked."""
+    long = "y" * 300
+    sweep.write_text(sweep.read_text().replace("runs/tiny", long))
+    for verb in ("plan", "run"):
+        code, _, err = shell("sweep", verb, "sweep.toml")
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{long} cannot be read (File name too long); name another folder" in err
+    code, _, err = shell("sweep", "status", long)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{long} is no folder of a sweep" in err

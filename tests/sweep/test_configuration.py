@@ -116,6 +116,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "key of a table": ({"network": {"wdith": 10}}, "perhaps 'width' was meant"),
     "key": ({"batch_size": [4]}, "perhaps 'batch_sizes' was meant"),
     "key twice": ({"batch-sizes": [4]}, "has batch_sizes twice"),
+    "no name of a folder": ({"out": ""}, "got '' for out, wanted the name of a file or folder"),
+    "a folder of spaces": ({"out": "  "}, "for out, wanted the name"),
+    "a NUL in a folder": ({"out": "a\0b"}, r"got 'a\x00b' for out, wanted the name of a file"),
+    "a NUL in a text": ({"text": ["a\0b"]}, r"got 'a\x00b' for text[0], wanted the name"),
+    "a NUL in statistics": ({"statistics": "a\0b"}, "for statistics, wanted the name"),
     "checkpoint and seed": ({"start": {"seed": 1, "checkpoint": "x"}}, "wanted one of them"),
     "engine": ({"executor": {"name": "k8s"}}, "wanted 'local', 'slurm' or 'ray'"),
 }
