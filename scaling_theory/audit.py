@@ -32,6 +32,15 @@ share has not. A convention."""
 QUANTILES = (0.1, 0.5, 0.9)
 _GRADIENT_NODES, _SIGMA_NODES = 400, 100
 
+EXTREME = 1e100
+"""Beyond it (batch sizes and model scales also below its inverse) squares leave the numbers."""
+
+_LARGEST = 1e120
+"""Of a coordinate, which may well be larger than the root mean square."""
+
+WIDEST_SPREAD = 10.0
+"""Of ln sigma: by then single coordinates hold all of the noise, and wider ones change nothing."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -81,14 +90,14 @@ def audit_epsilon(
     """Audit coordinates [P]: g and sigma (per sequence), unit of a gradient; B in sequences.
 
     Raises `InputError` for shapes that differ, values not finite, sigma < 0, only dead
-    coordinates, or batch sizes and scales that are not positive.
+    coordinates, batch sizes and scales that are not positive, and numbers beyond `EXTREME`.
     """
     g, s = _checked(gradient, sigma)
-    require_not_negative(epsilon, "epsilon", "give the optimizer's, such as 1e-8")
+    _at_most(epsilon, EXTREME, "epsilon", "give the optimizer's, such as 1e-8")
     for batch in batch_sizes:
-        require_positive(batch, "batch size", "give it in sequences")
+        _moderate(batch, "batch size", "give it in sequences")
     for scale in model_scales:
-        require_positive(scale, "model scale", "give parameters over those measured, such as 10")
+        _moderate(scale, "model scale", "give parameters over those measured, such as 10")
     live = (g > 0) | (s > 0)
     if not live.any():
         raise InputError("every coordinate has g = sigma = 0: measure a batch that has a gradient")
@@ -119,13 +128,27 @@ def representative_coordinates(
     `sigma_spread` and the given rms, the two independent (own modelling). With epsilon as unit
     the inputs are dimensionless.
     """
-    require_not_negative(rms_gradient, "rms gradient", "give g/epsilon")
-    require_not_negative(rms_sigma, "rms sigma", "give sigma/epsilon")
-    require_not_negative(sigma_spread, "sigma spread", "0 means the same sigma everywhere")
+    _at_most(rms_gradient, EXTREME, "rms gradient", "give g/epsilon")
+    _at_most(rms_sigma, EXTREME, "rms sigma", "give sigma/epsilon")
+    _at_most(sigma_spread, WIDEST_SPREAD, "sigma spread", "0 means the same sigma everywhere")
     gradients = rms_gradient * _with_unit_rms(_normal_nodes(_GRADIENT_NODES))
     sigmas = rms_sigma * _with_unit_rms(np.exp(sigma_spread * _normal_nodes(_SIGMA_NODES)))
     pairs = np.meshgrid(gradients, sigmas, indexing="ij")
     return pairs[0].ravel(), pairs[1].ravel()
+
+
+def _at_most(value: float, most: float, name: str, advice: str) -> None:
+    require_not_negative(value, name, advice)
+    if value > most:
+        raise InputError(f"{name} is {value:g}; at most {most:g} is wanted: {advice}")
+
+
+def _moderate(value: float, name: str, advice: str) -> None:
+    require_positive(value, name, advice)
+    if not 1 / EXTREME <= value <= EXTREME:
+        raise InputError(
+            f"{name} is {value:g}; {1 / EXTREME:g} to {EXTREME:g} is wanted: {advice}"
+        )
 
 
 def _normal_nodes(count: int) -> Array:
@@ -139,7 +162,7 @@ def _with_unit_rms(nodes: Array) -> Array:
 
 
 def _place(g: Array, s: Array, epsilon: float, batch: float, scale: float) -> Place:
-    root_v = np.sqrt((g**2 + s**2 / batch) / scale)
+    root_v = np.hypot(g, s / sqrt(batch)) / sqrt(scale)
     below = float(np.mean(root_v < epsilon))
     low, high = (float(q) for q in np.quantile(root_v, (EDGE, 1 - EDGE)))
     return Place(
@@ -156,7 +179,9 @@ def _place(g: Array, s: Array, epsilon: float, batch: float, scale: float) -> Pl
 def _crossing_batches(g: Array, s: Array, epsilon: float) -> Array:
     """B above which sqrt(v) < epsilon, sigma^2 / (epsilon^2 - g^2); infinity where |g| >= eps."""
     room = epsilon**2 - g**2
-    crossing: Array = np.divide(s**2, room, out=np.full(g.shape, inf), where=room > 0)
+    # A batch beyond the largest number is as good as never, which infinity stands for.
+    with np.errstate(over="ignore"):
+        crossing: Array = np.divide(s**2, room, out=np.full(g.shape, inf), where=room > 0)
     return crossing
 
 
@@ -166,7 +191,8 @@ def _quantile(values: Array, share: float) -> float:
 
 
 def _over_epsilon(sigma: float, epsilon: float) -> float:
-    return inf if epsilon == 0 else (sigma / epsilon) ** 2
+    ratio = inf if epsilon == 0 else sigma / epsilon
+    return ratio * ratio  # a power would raise where the square is beyond the largest number
 
 
 def _checked(gradient: NDArray[np.floating], sigma: NDArray[np.floating]) -> tuple[Array, Array]:
@@ -175,4 +201,6 @@ def _checked(gradient: NDArray[np.floating], sigma: NDArray[np.floating]) -> tup
         raise InputError(f"{g.size} gradients and {s.size} sigmas came; as many of each wanted")
     if not (np.isfinite(g).all() and np.isfinite(s).all() and (s >= 0).all()):
         raise InputError("a gradient or sigma is not finite, or a sigma negative: measure again")
+    if max(g.max(), s.max()) > _LARGEST:
+        raise InputError(f"a gradient or sigma is above {_LARGEST:g}: measure again")
     return g, s

@@ -80,6 +80,7 @@ def test_zero_epsilon_never_acts(shell: Shell, stats: str) -> None:
 
 
 STATS = "STATS"
+HUGE = ("audit-eps", "--batch-size", "4seq", "--gradient-over-epsilon")
 REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "nothing": (("audit-eps", "--batch-size", "4seq"), "nothing to audit"),
     "no batch": (PURE, "no batch size"),
@@ -106,6 +107,18 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "epsilon is nan",
     ),
     "zero scale": ((*PURE, "--batch-size", "4seq", "--model-scale", "0"), "model scale"),
+    "huge gradient": ((*HUGE, "1e300", "--sigma-over-epsilon", "1"), "rms gradient is 1e+300; at"),
+    "huge sigma": ((*HUGE, "1", "--sigma-over-epsilon", "1e300"), "rms sigma is 1e+300; at most"),
+    "huge spread": (
+        (*PURE, "--batch-size", "4seq", "--sigma-spread", "1e9"),
+        "sigma spread is 1e+09; at most 10",
+    ),
+    "huge epsilon": (
+        ("audit-eps", "--stats", STATS, "--epsilon", "1e300", "--batch-size", "4seq"),
+        "epsilon is 1e+300; at most",
+    ),
+    "huge scale": ((*PURE, "--batch-size", "4seq", "--model-scale", "1e308"), "model scale is"),
+    "tiny batch": ((*PURE, "--batch-size", "1e-308seq"), "batch size is 1e-308; 1e-100 to 1e+100"),
     "unknown regime": ((*PURE, "--batch-size", "4seq", "--expect", "odd"), "--expect is 'odd'"),
     "another length": (
         ("audit-eps", "--stats", STATS, "--epsilon", "1", "--batch-size", "4seq", "--seq-len", "8"),

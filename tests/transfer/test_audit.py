@@ -140,3 +140,23 @@ def test_bad_input_is_refused(
     """Closed form: shapes agree, numbers are finite, batches and scales positive."""
     with pytest.raises(InputError):
         audit_epsilon(gradient, sigma, epsilon, [batch], [scale])
+
+
+@pytest.mark.parametrize(
+    ("gradient", "sigma", "epsilon", "batch", "scale"),
+    [
+        (1e100, 1e100, 1.0, 1e-100, 1e-100),
+        (1e100, 1e100, 1.0, 1e100, 1e100),
+        (0.0, 1e100, 1e-300, 1.0, 1.0),
+        (1e-200, 1e-200, 1e-160, 1e100, 1e100),
+        (1e-300, 1e-300, 1e100, 1.0, 1e-100),
+    ],
+)
+def test_extremes_give_numbers(
+    gradient: float, sigma: float, epsilon: float, batch: float, scale: float
+) -> None:
+    """Closed form: within the stated bounds nothing overflows (warnings are errors here)."""
+    pairs = representative_coordinates(gradient, sigma, 10.0)
+    (place,) = audit_epsilon(*pairs, epsilon, [batch], [scale]).places
+    assert 0 <= place.sign_like_up_to <= place.sgd_like_from < np.inf
+    assert place.regime == ("sign-like" if sigma > epsilon else "SGD-like")
