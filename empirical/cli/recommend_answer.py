@@ -168,6 +168,8 @@ def _limit(text: str | None, device: str) -> int:
         except ValueError as error:
             raise UsageError(f"--memory is '{text}': {error}") from None
         assert isinstance(given, int)  # text always becomes a number of bytes
+        if given < 1:
+            raise UsageError(f"--memory is '{text}'; more than nothing is wanted, such as 24GiB")
         return given
     import torch
 

@@ -14,8 +14,7 @@ def text_of(record: dict[str, Any]) -> str:
         f"{record['workload']['name']}, on {record['device']}, timed with "
         f"{record['optimizer_timed']}",
         "",
-        f"batch size     {size['sequences']} sequences = {size['tokens']} tokens: the smallest "
-        f"within {1 - found['fraction']:.0%} of the best throughput{_doubt(found)}",
+        f"batch size     {_batch_size(record)}",
         f"optimizer      {_optimizer(record)}",
         f"learning rate  {_learning_rate(record['learning_rate'])}",
         f"beta2          {_beta2(record['beta2'])}",
@@ -26,13 +25,26 @@ def text_of(record: dict[str, Any]) -> str:
     ]
     for row in found["table"]:
         low, high = row["interval"]
-        mark = "<" if row["batch_size"] == size["sequences"] else ""
+        mark = "<" if row["batch_size"] == size["sequences"] and record["optimizer"] else ""
         lines.append(
             f"  {row['batch_size']:>9}  {row['tokens_per_second']:>11,.0f}   "
             f"{row['share']:>6.1%} ({low:.1%} to {high:.1%})      {row['seconds_per_step']:.3g} "
             f"{mark}".rstrip()
         )
     return "\n".join(lines)
+
+
+def _batch_size(record: dict[str, Any]) -> str:
+    size, found = record["batch_size"], record["throughput"]
+    shown = f"{size['sequences']} sequence{'s' * (size['sequences'] > 1)} = {size['tokens']} tokens"
+    if record["optimizer"] is None:
+        # What follows was still timed, and is worked out for that batch.
+        limit = record["memory"]["limit"] / GIB
+        return f"none fits into {limit:.3g} GiB; what follows is for {shown}"
+    return (
+        f"{shown}: the smallest within {1 - found['fraction']:.0%} of the best "
+        f"throughput{_doubt(found)}"
+    )
 
 
 def _doubt(found: dict[str, Any]) -> str:

@@ -98,11 +98,30 @@ def test_the_verb_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (out / "throughput.png").stat().st_size > 10_000
 
 
+def test_a_batch_that_does_not_fit_is_not_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed form: into 1 KiB no optimizer fits, so that nothing is recommended in words or ink."""
+    marked: list[str] = []
+    monkeypatch.setattr(
+        "empirical.report.figures.throughput.legend_below",
+        lambda figure, artists: marked.extend(str(artist.get_label()) for artist in artists),
+    )
+    small = ["--context", "8", "--width", "8", "--depth", "1", "--heads", "2", "--largest", "4"]
+    arguments = [*small, "--seconds", "0.5", "--memory", "1KiB", "--out", str(tmp_path / "out")]
+    assert run(["recommend", *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "batch size     none fits into 9.54e-07 GiB; what follows is for 1 sequence = 8 tok" in said
+    assert "<" not in said
+    assert marked and not [label for label in marked if "recommended" in label]
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
         (["--fraction", "0"], "--fraction is 0"),
         (["--memory", "much"], "--memory is 'much'"),
+        (["--memory", "0GiB"], "--memory is '0GiB'; more than nothing is wanted"),
         (["--optimizer", "adamx"], "one of"),
         (["--from-lr", "1e-3"], "belong together"),
         (["--workload", "nothing:here"], "cannot import nothing (ModuleNotFoundError"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from empirical.report.figures import palette
@@ -40,20 +41,22 @@ def draw_throughput(record: Mapping[str, Any], wide: bool) -> Figure:
         linestyle="--",
         label=f"{fraction:.0%} of the best",
     )
-    chosen = record["batch_size"]["sequences"]
-    marked = axes.plot(
-        [chosen],
-        [rates[sizes.index(chosen)]],
-        "s",
-        markersize=13,
-        markerfacecolor="none",
-        color=palette.CORRELATED.colour,
-        label=f"recommended: {chosen} sequences",
-    )[0]
+    shown: list[Artist] = [measured.lines[0], enough]
+    if record["optimizer"] is not None:  # else not even this batch fits into the memory
+        chosen = record["batch_size"]["sequences"]
+        shown += axes.plot(
+            [chosen],
+            [rates[sizes.index(chosen)]],
+            "s",
+            markersize=13,
+            markerfacecolor="none",
+            color=palette.CORRELATED.colour,
+            label=f"recommended: {chosen} sequences",
+        )
     batch_axis(axes, sizes)
     log_axis(axes, [*low, *high, best * fraction])
     axes.set_xlabel("batch size [sequences]")
     axes.set_ylabel("throughput [tokens per second]")
     axes.set_title(record["workload"]["name"])
-    legend_below(figure, [measured.lines[0], enough, marked])
+    legend_below(figure, shown)
     return figure
