@@ -146,9 +146,7 @@ def _at_most(value: float, most: float, name: str, advice: str) -> None:
 def _moderate(value: float, name: str, advice: str) -> None:
     require_positive(value, name, advice)
     if not 1 / EXTREME <= value <= EXTREME:
-        raise InputError(
-            f"{name} is {value:g}; {1 / EXTREME:g} to {EXTREME:g} is wanted: {advice}"
-        )
+        raise InputError(f"{name} is {value:g}; {1 / EXTREME:g} to {EXTREME:g} is wanted: {advice}")
 
 
 def _normal_nodes(count: int) -> Array:

@@ -31,6 +31,9 @@ _WRITTEN = re.compile(
 )
 _HOW = "write it as 512seq, 0.5Mtok, 256ex or 4x8x16seq (micro-batch x accumulation x ranks)"
 
+EXTREME = 1e30
+"""Beyond it, or below its inverse, a batch size is a slip; ratios of two of them stay numbers."""
+
 
 class UnitError(InputError):
     """Batch sizes whose units are missing, unknown or do not fit each other."""
@@ -53,6 +56,10 @@ class BatchSize:
     def __post_init__(self) -> None:
         if not (isfinite(self.amount) and self.amount > 0):
             raise UnitError(f"batch size is {self.amount:g}; a finite number above 0 is wanted")
+        if not 1 / EXTREME <= self.amount <= EXTREME:
+            raise UnitError(
+                f"batch size is {self.amount:g}; {1 / EXTREME:g} to {EXTREME:g} is wanted: {_HOW}"
+            )
         if self.sequence_length is not None and self.sequence_length < 1:
             raise UnitError(
                 f"sequence length is {self.sequence_length}; at least 1 token is wanted"

@@ -16,7 +16,7 @@ from scaling_theory.estimate import Estimate, exact_estimate
 from scaling_theory.fitted_law import FittedLaw
 from scaling_theory.stand_ins import softsign_epsilon
 from scaling_theory.transfer.situation import HOLDS, Facts, Hold, Recipe, Situation
-from scaling_theory.units import BatchSize, Unit, parse_batch_size
+from scaling_theory.units import EXTREME, BatchSize, Unit, parse_batch_size
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,11 @@ def check_question(question: Question) -> Inputs:
         require_positive(
             question.from_lr, "--from-lr", "give the tuned learning rate, such as 3e-4"
         )
+        if question.from_lr > EXTREME:
+            raise UsageError(
+                f"--from-lr is {question.from_lr:g}; at most {EXTREME:g} is wanted: give the tuned "
+                "learning rate, such as 3e-4"
+            )
     saved = None if question.statistics is None else read_statistics(question.statistics)
     law = None if question.law is None else read_law(question.law)
     views: tuple[Hold, ...] = tuple(h for h in HOLDS if question.hold in (None, h))

@@ -111,7 +111,9 @@ def test_a_batch_that_does_not_fit_is_not_marked(
     arguments = [*small, "--seconds", "0.5", "--memory", "1KiB", "--out", str(tmp_path / "out")]
     assert run(["recommend", *arguments]) == 0
     said = capsys.readouterr().out
-    assert "batch size     none fits into 9.54e-07 GiB; what follows is for 1 sequence = 8 tok" in said
+    assert (
+        "batch size     none fits into 9.54e-07 GiB; what follows is for 1 sequence = 8 tok" in said
+    )
     assert "<" not in said
     assert marked and not [label for label in marked if "recommended" in label]
 

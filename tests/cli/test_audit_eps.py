@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "epsilon is 1e+300; at most",
     ),
     "huge scale": ((*PURE, "--batch-size", "4seq", "--model-scale", "1e308"), "model scale is"),
-    "tiny batch": ((*PURE, "--batch-size", "1e-308seq"), "batch size is 1e-308; 1e-100 to 1e+100"),
+    "tiny batch": ((*PURE, "--batch-size", "1e-308seq"), "batch size is 1e-308; 1e-30 to 1e+30"),
     "unknown regime": ((*PURE, "--batch-size", "4seq", "--expect", "odd"), "--expect is 'odd'"),
     "another length": (
         ("audit-eps", "--stats", STATS, "--epsilon", "1", "--batch-size", "4seq", "--seq-len", "8"),

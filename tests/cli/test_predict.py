@@ -284,6 +284,24 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         ),
         "the warm-up has 10 steps",
     ),
+    "warm-up longer than a run without a schedule": (
+        (*TUNED, "--batch-size", "4seq", "--steps", "10", "--warmup-steps", "30"),
+        "the warm-up has 30 steps and the run 10",
+    ),
+    "half a step": ((*TUNED, "--batch-size", "4seq", "--steps", "1.5"), "--steps is 1.5; a whole"),
+    "half a step of warm-up": (
+        (*TUNED, "--batch-size", "4seq", "--warmup-steps", "2.5"),
+        "--warmup-steps is 2.5; a whole",
+    ),
+    "endless steps": ((*TUNED, "--batch-size", "4seq", "--steps", "inf"), "--steps is inf"),
+    "more tokens than numbers": (
+        (*TUNED, "--batch-size", "1e308seq", "--seq-len", "1024"),
+        r"batch size is 1e\+308; 1e-30 to 1e\+30 is wanted",
+    ),
+    "huge rate": (
+        ("predict", "--from-lr", "1e300", "--from-batch-size", "1seq", "--batch-size", "1e30seq"),
+        r"--from-lr is 1e\+300; at most",
+    ),
     "no steps": ((*TUNED, "--batch-size", "4seq", "--steps", "0"), "number of steps"),
     "unknown option": ((*TUNED, "--bath-size", "4seq"), "--help"),
 }

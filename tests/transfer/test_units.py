@@ -37,7 +37,7 @@ def test_written_forms(text: str, amount: float, unit: str) -> None:
 
 
 UNREADABLE = ["", "seq", "512foo", "nan", "nanseq", "infseq", "0seq", "-4seq", "4Mi", "1.5x2seq"]
-UNREADABLE += ["2x2x2x2seq", "512 seq tok", "0x8seq", "--3", "1e400seq"]
+UNREADABLE += ["2x2x2x2seq", "512 seq tok", "0x8seq", "--3", "1e400seq", "1e308seq", "1e-308seq"]
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
