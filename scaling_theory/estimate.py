@@ -41,6 +41,11 @@ def exact_estimate(value: float) -> Estimate:
     return Estimate(float(value), 0.0, 0)
 
 
+def not_identified(value: float, interval: tuple[float, float]) -> str:
+    """What to say of a positive quantity whose 95 % interval reaches 0."""
+    return f"not identified: {value:.3g} ± {interval[1] - value:.3g} (95 %) reaches 0"
+
+
 def mean_estimate(samples: ArrayLike) -> Estimate:
     """Mean of independent samples [n] with standard error sqrt(sample variance / n).
 

@@ -105,9 +105,18 @@ def _refuse_if_empty(inputs: Inputs, answers: list[dict[str, Any]]) -> None:
     """Statistics without a single minimum answer nothing: say so instead of printing blanks."""
     views = [each["one_step"] for each in answers if each["one_step"] is not None]
     measured = [row for view in views for row in view["statistics"]]
-    if measured and not any(row["learning_rate"] for row in measured):
-        raise UsageError(
-            f"{measured[0]['status']} (batch size {answers[0]['batch_size']['text']}, epsilon "
-            f"{measured[0]['epsilon']}): measure the curvature again on more sequences, or at "
-            "another checkpoint"
-        )
+    if not measured or any(row["learning_rate"] for row in measured):
+        return
+    first = measured[0]
+    found = first["status"].startswith("not identified")
+    if found and inputs.tuned_batch is not None:
+        return  # the tuned point has answers of its own
+    advice = (
+        "ask within what was measured, or measure there"
+        if first["outside"]
+        else "measure the curvature again on more sequences, or at another checkpoint"
+    )
+    raise UsageError(
+        f"{'; '.join([first['status'], *first['outside']])} (batch size "
+        f"{answers[0]['batch_size']['text']}, epsilon {first['epsilon']}): {advice}"
+    )

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from empirical.cli.predict_input import Inputs
-from scaling_theory.estimate import Estimate
+from scaling_theory.estimate import Estimate, not_identified
 from scaling_theory.fitted_law import LAW_FORMS
 from scaling_theory.law import NoOptimalStep
 from scaling_theory.surface import Closure
@@ -33,10 +33,13 @@ def measured_row(inputs: Inputs, batch: float, epsilon: float, closure: Closure)
         found = inputs.statistics.surface.eta1(batch, epsilon, closure)
     except NoOptimalStep as failure:
         return row | {"status": str(failure)}
+    rate, interval = found.step.learning_rate.value, found.interval()
+    if interval[0] <= 0:
+        return row | {"status": not_identified(rate, interval), "outside": list(found.outside)}
     return row | {
-        "learning_rate": found.step.learning_rate.value,
+        "learning_rate": rate,
         "standard_error": found.step.learning_rate.standard_error,
-        "interval95": list(found.interval()),
+        "interval95": list(interval),
         "interpolation_error": found.interpolation_error,
         "loss_drop": estimate_of(found.step.loss_drop),
         "outside": list(found.outside),

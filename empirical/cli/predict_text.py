@@ -93,6 +93,7 @@ def _statistics(rows: list[dict[str, Any]]) -> list[str]:
             )
         )
         notes += row["outside"] or ([] if row["status"] == "ok" else [row["status"]])
+        notes += [row["status"]] if row["outside"] and rate is None else []
     return [*_aligned(table), *(f"    * {note}" for note in dict.fromkeys(notes))]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scaling_theory.estimate import scaled_estimate
+from scaling_theory.estimate import not_identified, scaled_estimate
 from scaling_theory.transfer.adam_rules import ADAM_RULES
 from scaling_theory.transfer.advice import Advice, Rule
 from scaling_theory.transfer.curve_rules import CURVE_RULES
@@ -64,8 +64,18 @@ def advise(situation: Situation) -> tuple[Advice, ...]:
             continue
         outcome = rule.apply(situation)
         rate = outcome.factor and scaled_estimate(outcome.factor, situation.learning_rate)
-        answers.append(Advice(rule, situation.hold, rate, outcome))
+        answers.append(_identified(Advice(rule, situation.hold, rate, outcome)))
     return tuple(answers)
+
+
+def _identified(advice: Advice) -> Advice:
+    """The advice; without its number where the 95 % interval of that reaches 0."""
+    rate, interval = advice.learning_rate, advice.interval()
+    if rate is None or interval is None or interval[0] > 0:
+        return advice
+    missing = f"{not_identified(rate.value, interval)}; measure on more sequences, or nearer"
+    outcome = replace(advice.outcome, factor=None, missing=missing)
+    return replace(advice, learning_rate=None, outcome=outcome)
 
 
 def recommend(situation: Situation, answers: tuple[Advice, ...]) -> Recommendation:
@@ -98,7 +108,7 @@ def _why_not(advice: Advice) -> str:
     rate = "" if advice.learning_rate is None else f" (lr {advice.learning_rate.value:.3g})"
     lacking = f"nothing speaks against '{advice.rule.name}'{rate}, but"
     if advice.outcome.missing:
-        return f"{lacking} it lacks an input"
+        return f"{lacking} it gives no number"
     open_checks = [
         f"{c.assumption} ({c.detail})"
         for c in advice.outcome.checks

@@ -333,6 +333,33 @@ def test_indefinite_curvature_is_refused(shell: Shell, tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
+def test_a_rate_whose_interval_reaches_zero_is_not_identified(shell: Shell, tmp_path: Path) -> None:
+    """Closed form: a descent known to 60 % makes no learning rate, and no negative end of one."""
+    whole = saved()
+    vague = GridQuantity(whole.surface.descent.value, 0.6 * np.abs(whole.surface.descent.value))
+    bad = replace(whole, surface=replace(whole.surface, descent=vague))
+    write_statistics(tmp_path / "vague", bad)
+    options = ("predict", "--stats", str(tmp_path / "vague"), "--epsilon", "0.1")
+    code, out, err = shell(*options, "--batch-size", "64seq")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(r"not identified: \S+ ± \S+ \(95 %\) reaches 0 .*on more sequences", err)
+    code, out, err = shell(*options, "--batch-size", "1e9seq")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "batch size 1e+09 is outside" in err and "ask within what was measured" in err
+    # A tuned point has rules that do not rest on it; those that do have no number either.
+    tuned = (*options, "--batch-size", "64seq", "--from-lr", "3e-4", "--from-batch-size", "16seq")
+    answer = asked(shell, *tuned)
+    for row in answer["answers"][0]["one_step"]["statistics"]:
+        assert row["learning_rate"] is None and row["interval95"] is None
+        assert row["status"].startswith("not identified: ")
+    table = rows(answer, "one-step")
+    assert table["softsign correlated"]["learning_rate"] is None
+    assert "not identified" in table["softsign correlated"]["missing"]
+    assert table["linear"]["learning_rate"] == pytest.approx(4 * 3e-4)
+    assert "-" not in {end for _, end in re.findall(r"(\S+) to (-?)\d", shell(*tuned)[1])}
+    assert "* not identified: " in shell(*tuned)[1]
+
+
 def test_text_and_json_say_the_same(shell: Shell) -> None:
     """Rung: closed form. Every learning rate of the JSON answer stands in the text."""
     options = (*TUNED, "--batch-size", "512seq", *RECIPE, "--simple-batch", "1e6seq")
