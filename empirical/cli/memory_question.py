@@ -28,6 +28,9 @@ from scaling_theory.units import parse_batch_size
 SCHEMA = "scaling-theory/memory"
 VERSION = 1
 
+MOST_PARAMETERS = 1e18
+"""Beyond it a number of parameters is a slip."""
+
 
 @dataclass(frozen=True)
 class MemoryQuestion:
@@ -143,6 +146,10 @@ def _models(question: MemoryQuestion, precision: Precision) -> tuple[list[ModelS
     if question.params is not None:
         if not (isfinite(question.params) and question.params >= 1):
             raise UsageError(f"--params is {question.params:g}; at least 1 is wanted: write 7e9")
+        if question.params > MOST_PARAMETERS:
+            raise UsageError(
+                f"--params is {question.params:g}; at most {MOST_PARAMETERS:g} is wanted: write 7e9"
+            )
         return [of_parameters(round(question.params))], None
     if question.model is None:
         return [make() for make in MODELS.values()], None

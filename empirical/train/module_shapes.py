@@ -45,6 +45,8 @@ def module_shapes(
     try:
         with torch.device("meta"):
             model = make()
+    except UsageError:
+        raise
     except Exception as error:
         raise UsageError(
             f"{path} failed on the meta device, where tensors have no numbers "

@@ -16,7 +16,7 @@ def function_named(path: str, returns: str) -> Callable[[], object]:
 
     Modules in the current folder are found, as `python -m` finds them, also by the function itself.
 
-    Raises UsageError for a name that leads nowhere.
+    Raises UsageError for a name that leads nowhere, and when the function ends the program.
     """
     name, _, attribute = path.partition(":")
     if not name or not attribute:
@@ -27,7 +27,7 @@ def function_named(path: str, returns: str) -> Callable[[], object]:
     try:
         with _current_folder():
             module = import_module(name)
-    except Exception as error:  # whatever a user's own module raises
+    except (Exception, SystemExit) as error:  # whatever a user's own module raises
         raise UsageError(
             f"cannot import {name} ({in_one_line(error)}); name a module that Python finds, or "
             "run where it does"
@@ -38,16 +38,22 @@ def function_named(path: str, returns: str) -> Callable[[], object]:
     function: Callable[[], object] = found
 
     def call() -> object:
-        with _current_folder():
-            return function()
+        try:
+            with _current_folder():
+                return function()
+        except SystemExit as error:
+            raise UsageError(
+                f"{path} ends the program ({in_one_line(error)}); name a function that returns "
+                f"{returns}"
+            ) from error
 
     return call
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: BaseException) -> str:
     """Type and text of an error, cut where a reader would stop."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:160]
+    return f"{type(error).__name__}{': ' * bool(text)}{text}"[:160]
 
 
 @contextmanager

@@ -57,6 +57,8 @@ def workload_named(path: str) -> Workload:
     make = function_named(path, "an empirical.train.workload.Workload")
     try:
         found = make()
+    except UsageError:
+        raise
     except Exception as error:  # whatever a user's own function raises
         raise UsageError(
             f"the workload {path} failed ({in_one_line(error)}); correct the function"

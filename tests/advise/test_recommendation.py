@@ -128,6 +128,7 @@ def test_a_batch_that_does_not_fit_is_not_marked(
         (["--from-lr", "1e-3"], "belong together"),
         (["--workload", "nothing:here"], "cannot import nothing (ModuleNotFoundError"),
         (["--workload", "os:getcwd"], "wanted a Workload"),
+        (["--workload", "sys:exit"], "sys:exit ends the program (SystemExit); name a function"),
         (["--workload", "os:getcwd", "--width", "8"], "of the built-in network"),
         (["--heads", "7"], "heads"),
         (["--half-life", "0"], "half-life is 0"),

@@ -39,6 +39,7 @@ several = 3
 def factories(tmp_path: Path) -> str:
     """The name of a module of model factories in the directory where the program runs."""
     (tmp_path / "own_factories.py").write_text(FACTORIES, encoding="utf-8")
+    (tmp_path / "ending.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     return "own_factories"
 
 
@@ -135,6 +136,9 @@ def test_a_module_of_the_user(shell: Shell, factories: str) -> None:
         (("vit-s", "--params", "1e9"), "the model vit-s and --params came; one of them is wanted"),
         (("--params", "0"), "--params is 0; at least 1 is wanted"),
         (("--params", "nan"), "--params is nan"),
+        (("--params", "1e300"), "--params is 1e+300; at most 1e+18 is wanted"),
+        (("--module", "sys:exit"), "sys:exit ends the program (SystemExit); name a function"),
+        (("--module", "ending:nothing"), "cannot import ending (SystemExit: 3)"),
         (("vit-s", "--input", "2x3"), "--input came without --module"),
         (("vit-s", "--dtype", "int8"), "--dtype is 'int8'; one of float32, bfloat16, float64"),
         (("vit-s", "--batch-size", "16"), "has the unit 'bare' where 'seq' was wanted"),
