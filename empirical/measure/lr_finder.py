@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil, hypot, isfinite, sqrt
+from math import isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -25,21 +25,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from empirical.measure.block_store import open_store
+from empirical.measure.descent import descent_of, no_descent
 from empirical.measure.functional import ModelLoss
 from empirical.measure.line_search import FACTORS, line_minimum, remainders
 from empirical.measure.losses import weighted_losses
 from empirical.measure.measurement import DEFAULT_MEMORY
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
-from empirical.measure.real_updates import Stepper, stepper_of
+from empirical.measure.real_updates import RESOLVED, Stepper, stepper_of
 from empirical.measure.request_checks import check_batches, check_steps
 from empirical.measure.rows import gradient_of
 from empirical.measure.weighting import Weighing
+from empirical.measure.whole_numbers import check_whole
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate, mean_estimate
-
-PARTS = 16
-"""Parts of the judging samples whose slopes tell how well the mean slope is known."""
 
 TRIALS = 24
 SMALL = 0.1
@@ -106,6 +105,7 @@ def lr_find(
     Raises:
         UsageError: as `measure`; batches too large for the samples; an optimizer of no use.
     """
+    check_whole(batch_size=batch_size, updates=updates, subset=subset, state_steps=state_steps)
     check_steps(batch_size, updates, subset, state_steps)
     problem = pose_problem(model, batches, loss=loss, weights=weights, samples=samples, chunk=chunk)
     order = torch.randperm(
@@ -121,7 +121,7 @@ def lr_find(
     store = open_store(updates, problem.point, max_memory)
     for row in store.rows:
         row.copy_(stepper.update(gradient_of(problem, _some(makers, batch_size, rng))))
-    descent, more = _descent(problem, store.rows, judges)
+    descent, more = descent_of(problem, store.rows, judges)
     notes = (
         *problem.notes,
         "the best learning rate for one step from this state; a whole run mostly wants less",
@@ -130,12 +130,8 @@ def lr_find(
         None, None, None, "", descent, batch_size, len(store.rows), stepper.learning_rate, (), (),
         notes,
     )  # fmt: skip
-    if descent.value <= 1.96 * descent.standard_error:
-        status = (
-            f"not identified: the descent {descent.value:.3g} ± {descent.standard_error:.2g} may "
-            f"be zero, needs about {more} more samples"
-        )
-        return replace(nothing, status=status)
+    if (lacking := no_descent(descent, more)) is not None:
+        return replace(nothing, status=lacking)
     parts = [_some(judges, subset, rng) for _ in store.rows]
     unit = _unit(problem, zip(store.rows, parts, strict=True), descent, stepper)
     if unit is None:
@@ -172,25 +168,6 @@ def _some(indices: Tensor, count: int, rng: torch.Generator) -> Tensor:
     ]
 
 
-def _descent(problem: Problem, rows: Tensor, judges: Tensor) -> tuple[Estimate, int]:
-    """E[u]^T g on the judging samples, and the samples that would make it significant."""
-    mean = rows.mean(0).to(problem.point)
-    parts = torch.tensor_split(judges, min(PARTS, len(judges)))
-    gradients = [gradient_of(problem, part) for part in parts]
-    sizes = torch.tensor([float(problem.weights[part.cpu()].sum()) for part in parts], device="cpu")
-    slopes = torch.stack([gradient @ mean for gradient in gradients]).double().cpu()
-    gradient = sum(g * (s / sizes.sum()).item() for g, s in zip(gradients, sizes, strict=True))
-    each = (rows @ torch.as_tensor(gradient).cpu()).double()
-    across = float(each.std()) / sqrt(len(each))
-    judged = float(slopes.std()) / sqrt(len(slopes))
-    error = hypot(across, judged)
-    value = float(each.mean())
-    size = max(value, error)
-    # where every update or gradient is 0 there is neither a slope nor an error of it
-    wanted = ceil(problem.samples * (2.8 * error / size) ** 2) if size > 0 else 0
-    return Estimate(value, error, len(each)), max(wanted - problem.samples, problem.samples)
-
-
 def _unit(
     problem: Problem, pairs: Iterable[tuple[Tensor, Tensor]], descent: Estimate, stepper: Stepper
 ) -> float | None:
@@ -201,6 +178,8 @@ def _unit(
     few = [(row.to(problem.point), part) for row, part in pairs][:6]
     rms = sqrt(float(sum(row.square().mean() for row, _ in few)) / len(few))
     rate = stepper.learning_rate if stepper.learning_rate > 0 else 1e-3 / rms
+    # A step that rounding hides beside the parameters shows no curvature: begin above it.
+    rate = max(rate, RESOLVED * float(problem.point.square().mean().sqrt()) / rms)
     for _ in range(TRIALS):
         values = [_change(problem, row, part, rate) for row, part in few]
         curved = 2 * (mean_estimate(values).value if all(map(isfinite, values)) else np.inf)

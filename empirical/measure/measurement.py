@@ -21,6 +21,7 @@ from empirical.measure.request_checks import BLOCKS, check_adam, check_micro_bat
 from empirical.measure.spread import Spread, measure_spread
 from empirical.measure.tails import HEAVY, Tails, tails_of
 from empirical.measure.weighting import Weighing
+from empirical.measure.whole_numbers import check_whole
 from empirical.train.randomness import private_generator
 
 SUBSET = 16
@@ -132,6 +133,7 @@ def measure(
     """
     if curvature not in ("none", "whole", "groups"):
         raise UsageError(f"curvature is {curvature!r}; 'none', 'whole' or 'groups' is wanted")
+    check_whole(micro_batch=micro_batch, blocks=blocks, subset=subset)
     if subset < 1:
         raise UsageError(f"subset is {subset}; at least 1 is wanted")
     if micro_batch is not None:

@@ -24,6 +24,8 @@ from empirical.measure.problem import Mode, Problem, single
 from empirical.measure.rows import one_by_one, vectorised
 from empirical.measure.samples import SamplePool, gather_samples
 from empirical.measure.weighting import IGNORED, Weighing, find_weights
+from empirical.measure.whole_numbers import check_whole
+from empirical.train.named_function import in_one_line
 
 AGREEMENT = {torch.float32: 1e-3, torch.float64: 1e-7}
 """Relative difference that is allowed between the vectorised and the plain gradient."""
@@ -45,6 +47,7 @@ def pose_problem(
     Raises UsageError: no loss or parameter; batches of no use; a loss that differs between two
     evaluations of one batch, is not finite, or is no mean over the samples of a batch.
     """
+    check_whole(tokens=tokens, samples=samples, chunk=chunk)
     if torch.is_inference_mode_enabled():
         raise UsageError("inference mode is on, which keeps no gradients: measure outside of it")
     notes: tuple[str, ...] = ()
@@ -91,7 +94,27 @@ def pose_problem(
         chunk=chunk,
         notes=notes,
     )
-    return _checked(draft, weights, tokens)
+    try:
+        return _checked(draft, weights, tokens)
+    except Exception as error:  # whatever a loss raises on a batch of another form
+        if not _one_batch_as_list(batches):
+            raise
+        raise UsageError(
+            f"the loss fails on a batch ({in_one_line(error)}), and batches came as a list of two "
+            "tensors of one length, which are two batches: pass (X, Y) as a tuple for one batch"
+        ) from error
+
+
+def _one_batch_as_list(batches: Any) -> bool:
+    """Whether the batches look like inputs and targets, as the list that a DataLoader gives."""
+    if not (isinstance(batches, list) and len(batches) == 2):
+        return False
+    if not all(isinstance(each, Tensor) and each.dim() > 0 for each in batches):
+        return False
+    first, second = batches
+    # Two batches of one kind have one shape; targets mostly have another, or another type.
+    same = first.shape[1:] == second.shape[1:] and first.dtype == second.dtype
+    return len(first) == len(second) and not same
 
 
 def _given(

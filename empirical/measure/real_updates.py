@@ -19,9 +19,16 @@ from torch.optim import Optimizer
 
 from empirical.errors import UsageError
 from empirical.measure.problem import Problem
+from empirical.train.named_function import in_one_line
 
 PROPORTIONAL = 1e-2
 """Relative difference of u at two learning rates up to which a step is proportional to it."""
+
+RESOLVED = 1e-4
+"""A step of this share of the parameters' norm is known to 1e-3 beside them in float32."""
+
+RAISED, TRIALS = 1e3, 8
+"""A step that is lost in the rounding is tried again at so many times the learning rate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,31 +42,47 @@ class Stepper:
     parameters: tuple[nn.Parameter, ...]
     learning_rate: float
 
-    def update(self, gradient: Tensor, rate: float = 1.0) -> Tensor:
-        """u for a batch gradient [P]; nothing is remembered."""
+    def update(self, gradient: Tensor) -> Tensor:
+        """u for a batch gradient [P], not rounded away beside the parameters; nothing is kept."""
+        size, rate = float(self._vector().norm()), 1.0
+        for _ in range(TRIALS):
+            found = self.step_at(gradient, rate)
+            moved = float(found.norm())
+            if moved * rate >= RESOLVED * size or not bool((gradient != 0).any()):
+                break
+            # Proportional steps: a larger one shows the same u, which rounding had hidden.
+            rate = max(RAISED * rate, 10 * RESOLVED * size / moved) if moved > 0 else RAISED * rate
+        return found
+
+    def step_at(self, gradient: Tensor, rate: float) -> Tensor:
+        """u for a batch gradient [P] from a step at this learning rate; nothing is remembered."""
         with self._put_back():
             before = self._vector()
             self._load(gradient)
             first = self.optimizer.param_groups[0]["lr"]
             for group in self.optimizer.param_groups:
                 group["lr"] = group["lr"] / first * rate if first > 0 else rate
-            try:
-                self.optimizer.step()
-            except TypeError as error:
-                raise UsageError(
-                    f"{type(self.optimizer).__name__} wants more than a gradient to step "
-                    f"({error}); an optimizer with a plain step() is wanted"
-                ) from None
+            self._step()
             return (before - self._vector()) / rate
 
     def remember(self, gradient: Tensor) -> None:
         """Let the optimizer's averages take in a batch gradient [P]; the parameters stay."""
         before = [p.detach().clone() for p in self.parameters]
         self._load(gradient)
-        self.optimizer.step()
+        self._step()
         with torch.no_grad():
             for parameter, old in zip(self.parameters, before, strict=True):
                 parameter.copy_(old)
+
+    def _step(self) -> None:
+        try:
+            self.optimizer.step()
+        except (TypeError, RuntimeError) as error:
+            raise UsageError(
+                f"{type(self.optimizer).__name__} wants more than a gradient to step, or another "
+                f"kind of it ({in_one_line(error)}); an optimizer with a plain step() on dense "
+                "gradients is wanted"
+            ) from None
 
     def _load(self, gradient: Tensor) -> None:
         start = 0
@@ -108,7 +131,7 @@ def stepper_of(model: nn.Module, optimizer: Optimizer, problem: Problem) -> Step
     rate: Any = optimizer.param_groups[0]["lr"]
     stepper = Stepper(twin, mine, float(rate))
     probe = torch.full_like(problem.point, 1e-3)
-    whole, half = stepper.update(probe), stepper.update(probe, 0.5)
+    whole, half = stepper.step_at(probe, 1.0), stepper.step_at(probe, 0.5)
     if float((whole - half).norm()) > PROPORTIONAL * float(whole.norm()):
         raise UsageError(
             f"a step of {type(optimizer).__name__} is not proportional to its learning rate; "

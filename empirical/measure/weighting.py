@@ -8,6 +8,7 @@ batch suggests, the one that reproduces the loss of two samples from the losses 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any
 
 import torch
@@ -60,9 +61,10 @@ def find_weights(
     left = {name: w for name, w in left.items() if bool((w > 0).all())}
     if not left:
         raise UsageError("a sample has no weight; every sample wants a token that counts: drop it")
-    for stack, table in zip(pool.stacks, tables, strict=True):
+    for number, (stack, table) in enumerate(zip(pool.stacks, tables, strict=True)):
+        _refuse_empty(stack, table, loss, _place(pool, number))
         for pair in _telling_pairs(table, list(left)):
-            whole, parts = _compare(stack, pair, loss, dtype)
+            whole, parts = _compare(stack, pair, loss, dtype, _place(pool, number))
             right = {
                 name: w
                 for name, w in left.items()
@@ -116,13 +118,15 @@ def _telling_pairs(table: dict[str, Tensor], names: list[str]) -> Iterator[Tenso
 
 
 def _compare(
-    stack: Stack, pair: Tensor, loss: Loss, dtype: torch.dtype
+    stack: Stack, pair: Tensor, loss: Loss, dtype: torch.dtype, place: str
 ) -> tuple[float | None, Tensor]:
     """Loss of two samples together (None: given for each), and of each alone, [2]."""
     with torch.no_grad():
         alone = [loss(stack.batch(stack.tensors(pair[i : i + 1]))) for i in (0, 1)]
         together = loss(stack.batch(stack.tensors(pair))).double().cpu()
     parts = torch.stack([x.reshape(-1).mean() for x in alone]).double().cpu()
+    for row, part in zip(pair.tolist(), parts.tolist(), strict=True):
+        _refuse_unless_finite(row, part, place)
     if not together.dim():
         return float(together), parts
     if together.shape != (2,) or not all(
@@ -133,6 +137,31 @@ def _compare(
             "alone; one loss per sample is wanted, whatever else is in the batch"
         )
     return None, parts
+
+
+def _refuse_empty(stack: Stack, table: dict[str, Tensor], loss: Loss, place: str) -> None:
+    """Ask the samples that seem to have no token that counts: a mean over none is no number."""
+    rows = {int(w.argmin()) for w in table.values() if float(w.min()) == 0 < float(w.max())}
+    for row in sorted(rows):
+        with torch.no_grad():
+            alone = loss(stack.batch(stack.tensors(torch.tensor([row]))))
+        _refuse_unless_finite(row, float(alone.mean()), place)
+
+
+def _refuse_unless_finite(row: int, found: float, place: str) -> None:
+    if not isfinite(found):
+        raise UsageError(
+            f"sample {row}{place} has the loss {found:g}; every sample wants a finite loss, and a "
+            "token that counts where tokens do: drop it"
+        )
+
+
+def _place(pool: SamplePool, number: int) -> str:
+    """Where a stack's samples stand, for a reader who counts from 0."""
+    if len(pool.stacks) == 1:
+        return ""
+    shapes = [tuple(t.shape[1:]) for t in pool.stacks[number].tensors(torch.arange(1))]
+    return f" of those with tensors of shape {', '.join(map(str, shapes))}"
 
 
 def _mean(weights: Tensor, parts: Tensor) -> float:

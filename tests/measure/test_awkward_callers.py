@@ -136,6 +136,10 @@ def test_a_layer_without_a_batching_rule_says_nothing() -> None:
 
 THREE = torch.ones(3)
 REFUSED = [
+    ("half a sample", {"samples": 10.5}, "samples is 10.5; a whole number is wanted"),
+    ("half a micro-batch", {"micro_batch": 1.5}, "micro_batch is 1.5; a whole number is wanted"),
+    ("half a chunk", {"chunk": 2.5}, "chunk is 2.5; a whole number"),
+    ("half a block", {"blocks": 8.0}, "blocks is 8.0; a whole number"),
     ("tokens", {"tokens": 0}, "tokens is 0"),
     ("samples", {"samples": -3}, "samples is -3"),
     ("epsilon", {"epsilon": float("inf")}, "epsilon is inf"),
@@ -196,3 +200,37 @@ def test_a_dataset_is_no_batch() -> None:
     """Closed form: its rows would be taken for samples, and its labels for shared settings."""
     with pytest.raises(UsageError, match="pass DataLoader"):
         quick(Scaled(), TensorDataset(*samples()), loss=square_loss)
+
+
+@pytest.mark.parametrize("empty", [0, 17])
+def test_a_sample_without_a_token_that_counts_is_named(empty: int) -> None:
+    """Closed form: the mean over no token is NaN, whichever sample has none."""
+    rng = torch.Generator().manual_seed(0)
+    tokens = torch.randint(1, 9, (40, 6), generator=rng)
+    targets = tokens.clone()
+    targets[empty] = -100
+
+    def loss(module: nn.Module, batch: Any) -> Tensor:
+        return nn.functional.cross_entropy(module(batch[0]).flatten(0, 1), batch[1].flatten())
+
+    with pytest.raises(UsageError, match=rf"^sample {empty} has the loss nan; .*drop it"):
+        quick(nn.Embedding(9, 9), (tokens, targets), loss=loss)
+    # Of unequal lengths, samples are counted among those of one shape.
+    longer = (tokens.repeat(1, 2), tokens.repeat(1, 2))
+    with pytest.raises(UsageError, match=rf"sample {empty} of those with tensors of shape \(6,\)"):
+        quick(nn.Embedding(9, 9), iter([(tokens, targets), longer]), loss=loss)
+
+
+def test_one_batch_as_a_list_gets_a_hint() -> None:
+    """Closed form: what a DataLoader gives is read as two batches, and the refusal says so."""
+    x, y = samples()
+    with pytest.raises(UsageError, match=r"IndexError.*pass \(X, Y\) as a tuple for one batch"):
+        quick(Scaled(), [x, y], loss=square_loss)
+    # Two batches of one kind are two batches: what the loss raises is told as it is.
+    with pytest.raises(IndexError):
+        quick(Scaled(), [x, x], loss=square_loss)
+    whole, halves = (
+        quick(Scaled(), batches, loss=square_loss)
+        for batches in ((x, y), [(x[:20], y[:20]), (x[20:], y[20:])])
+    )
+    assert whole.samples == halves.samples == 40

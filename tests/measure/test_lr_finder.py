@@ -174,8 +174,57 @@ def test_wrong_use_is_refused() -> None:
         (torch.optim.SGD(other.parameters(), lr=0.1), {}, "does not hold 'theta'"),
         (torch.optim.LBFGS(model.parameters()), {}, "plain step"),
         (RootRate(model.parameters(), lr=0.1), {}, "not proportional"),
+        (torch.optim.SparseAdam(list(model.parameters())), {}, "does not support dense gradients"),
+        (plain, {"batch_size": 4.5}, "batch_size is 4.5; a whole number"),
+        (plain, {"samples": 100.5}, "samples is 100.5; a whole number"),
     ]
     for optimizer, options, words in cases:
         settings = {"batch_size": 4, "loss": bowl_loss, **options}
         with pytest.raises(UsageError, match=words):
             lr_find(model, samples(0), optimizer, **settings)
+
+
+def test_an_optimizer_that_climbs_is_said_to_climb() -> None:
+    """Planted parameter: the sign of the update turned, no learning rate can lower the loss."""
+    model = Bowl()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, maximize=True)
+    found = lr_find(model, samples(0), optimizer, batch_size=4, loss=bowl_loss)
+    assert found.learning_rate is None
+    assert found.descent.value < 0
+    assert "the updates climb" in found.status and "maximize" in found.status
+    assert "more samples" not in found.status
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-9, 1e-12])
+def test_the_unit_of_the_loss_does_not_matter(scale: float) -> None:
+    """Identity: a loss of other units has the learning rate in those, also where a step of the
+    optimizer's own rate is lost in the rounding of float32."""
+    model = Bowl().float()
+
+    def rate(scale: float) -> float:
+        found = lr_find(
+            model,
+            samples(0).float(),
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            batch_size=4,
+            loss=lambda m, batch: scale * bowl_loss(m, batch),
+        )
+        assert found.status == "ok" and found.learning_rate is not None
+        return found.learning_rate
+
+    # Updates are known to 1e-3 of their size, and so is their curvature.
+    assert rate(scale) * scale == pytest.approx(rate(1.0), rel=5e-3)
+
+
+def test_updates_of_nothing_are_said_to_be() -> None:
+    """Closed form: an optimizer that never moves has no descent, however many samples come."""
+
+    class Still(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return None
+
+    model = Bowl()
+    found = lr_find(
+        model, samples(0), Still(model.parameters(), lr=0.1), batch_size=4, loss=bowl_loss
+    )
+    assert "every update, or every gradient, is 0" in found.status
