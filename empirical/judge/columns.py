@@ -4,7 +4,7 @@ Three exports are known by name:
 
 * wandb: the runs table of the W&B page ("Export" > "CSV": Name, State, then the columns of config
   and summary that are shown), and the frame of the public API's guide, whose columns `config` and
-  `summary` hold one dict per run.
+  `summary` hold one dict per run, of values or, as in a run's config.yaml, of {desc, value}.
 * mlflow: `mlflow.search_runs(...).to_csv(...)` and `mlflow experiments csv`: `params.x`,
   `metrics.x`, `status`; and the page's "Download CSV", with bare names.
 * tensorboard: the HParams tab's "Download data as CSV": hyperparameters and metrics under their
@@ -99,8 +99,15 @@ def spread_dicts(row: Mapping[str, str], preset: Preset | None) -> dict[str, str
         if held is None:
             continue
         del spread[name]
-        spread.update({f"{name}.{key}": str(value) for key, value in held.items()})
+        spread.update({f"{name}.{key}": str(_bare(value)) for key, value in held.items()})
     return spread
+
+
+def _bare(value: object) -> object:
+    """A value without the description that W&B's config.yaml keeps beside it."""
+    if isinstance(value, dict) and "value" in value and value.keys() <= {"value", "desc"}:
+        return value["value"]
+    return value
 
 
 def _read_dict(text: str) -> dict[str, object] | None:
@@ -147,7 +154,8 @@ def resolve_columns(
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise UsageError(
-            f"no column for {' and '.join(missing)}: map it, as in {missing[0]}=THEIR_NAME; "
+            f"no column for {' and '.join(missing)}: map it with --column {missing[0]}=THEIR_NAME "
+            f"(in Python mapping={{'{missing[0]}': 'THEIR_NAME'}}); "
             f"the file has {_some(names)}"
         )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -63,14 +64,21 @@ def read_rows(path: Path) -> RawRows:
         if name or any(cells[place] for _, cells in numbered)
     ]
     names = tuple(heading[place] for place in kept)
-    if not names or len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+    if not names:
         raise UsageError(
-            f"{path} has {'two columns ' + repr(twice[0]) if twice else 'no line of column names'}"
-            "; one name per column is wanted in the first line"
+            f"{path} has no line of column names; one name per column is wanted in the first line"
         )
+    _refuse_twice(path, names)
     rows = tuple({heading[at]: cells[at] for at in kept} for _, cells in numbered)
     return RawRows(names, rows, sha256, tuple(line for line, _ in numbered))
+
+
+def _refuse_twice(path: Path, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{path} has two columns {twice[0]!r}; one name per column is wanted: rename one"
+        )
 
 
 def _check_separator(path: Path, heading: list[str]) -> None:
@@ -101,7 +109,11 @@ def _parquet(path: Path, content: bytes, sha256: str) -> RawRows:
             "or save it as CSV"
         ) from error
     try:
+        # Asked first: a table with two columns of a name is not read at all.
+        _refuse_twice(path, parquet.read_schema(io.BytesIO(content)).names)
         table = parquet.read_table(io.BytesIO(content))
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not a Parquet file ({error}): write it again") from error
     rows = [

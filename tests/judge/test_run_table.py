@@ -247,6 +247,17 @@ def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
     ]
 
 
+def test_parquet_with_two_columns_of_a_name_says_so(tmp_path: Path) -> None:
+    """Rung: another library (pyarrow writes such a file and does not read it back)."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    arrow = pytest.importorskip("pyarrow")
+    values = [arrow.array([64]), arrow.array([1e-3]), arrow.array([2.5]), arrow.array([2.5])]
+    table = arrow.Table.from_arrays(values, names=["batch_size", "lr", "loss", "loss"])
+    parquet.write_table(table, tmp_path / "runs.parquet")
+    with pytest.raises(UsageError, match="has two columns 'loss'; one name per column is wanted"):
+        read_run_table(tmp_path / "runs.parquet", unit="seq")
+
+
 def test_parquet_without_pyarrow_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,3 +140,23 @@ def test_the_batch_of_one_device_is_not_taken_for_the_whole(tmp_path: Path) -> N
         read_run_table(path, preset="wandb", unit="seq")
     mapping = {"batch_size": "per_device_train_batch_size"}
     assert read_run_table(path, mapping, "wandb", "seq").runs[0].batch_size == 64
+
+
+def test_values_beside_their_description_are_read(tmp_path: Path) -> None:
+    """Rung: closed form. W&B's config.yaml keeps {desc, value}; other dicts stay what they are."""
+    path = tmp_path / "runs.csv"
+    path.write_text(
+        "summary,config,name\n"
+        """{'val_loss': 2.5},"{'lr': {'desc': None, 'value': 3e-4}, """
+        """'batch_size': {'value': 64}, 'data': {'name': 'web', 'value': 7}}",a\n""",
+        encoding="utf-8",
+    )
+    (run,) = read_run_table(path, preset="wandb", unit="seq").runs
+    assert (run.lr, run.batch_size, run.loss) == (3e-4, 64, 2.5)
+    assert run.extra("config.data") == "{'name': 'web', 'value': 7}"
+
+
+def test_a_missing_column_is_named_with_its_option() -> None:
+    """Rung: closed form. What a user types next stands in the refusal."""
+    with pytest.raises(UsageError, match="map it with --column lr=THEIR_NAME"):
+        resolve_columns(("batch_size", "speed", "loss"), None, None)
