@@ -115,6 +115,13 @@ def _chosen(league: League, label: str | None) -> Row:
                 "no law can be judged: no batch size can be left out and predicted from others; "
                 "measure at least 3 of them, or name a law with --choose"
             )
+        judged = [row for row in able if row.scores]
+        if len(judged) == 1 < len(league.rows):
+            raise UsageError(
+                f"of {len(league.rows)} laws only {judged[0].entry.label} can be judged, and there "
+                "is nothing to compare it with: measure at least 3 batch sizes, or name a law with "
+                "--choose"
+            )
         # A law that knows new groups is of more use; it comes first unless none does.
         return next((row for row in able if row.entry.predicts_new_groups), able[0])
     named = [row for row in league.rows if label in (row.entry.label, row.entry.name)]

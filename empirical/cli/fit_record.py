@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
 from empirical.judge.fit_table import TableForFit
+from empirical.judge.heldout import Split
 from empirical.judge.league import League, Row, Score
 from empirical.judge.profile import Interval
 from empirical.judge.run_table import RunTable
@@ -22,6 +24,8 @@ def fit_record(
     widened: float,
 ) -> dict[str, Any]:
     """The record; intervals are those of the law that was chosen, widened by that factor."""
+    # The best of one is no best: a split counts where it judges two laws.
+    compared = [s for s in league.best if sum(s in row.scores for row in league.rows) > 1]
     return {
         "schema": SCHEMA,
         "schema_version": VERSION,
@@ -47,8 +51,8 @@ def fit_record(
             ],
         },
         "resampled": league.resampled,
-        "best": dict(league.best),
-        "league": [_row(row) for row in league.rows],
+        "best": {split: league.best[split] for split in compared},
+        "league": [_row(row, compared) for row in league.rows],
         "chosen": {
             "law": chosen.entry.name,
             "horizon": chosen.entry.horizon,
@@ -63,8 +67,9 @@ def fit_record(
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, compared: Sequence[Split]) -> dict[str, Any]:
     fit = row.fit
+    alone = bool(row.scores) and not any(split in compared for split in row.scores)
     return {
         "law": row.entry.name,
         "horizon": row.entry.horizon,
@@ -79,7 +84,7 @@ def _row(row: Row) -> dict[str, Any]:
         "not_predicted": {
             split: held.failure for split, held in row.held_out.items() if held.failure
         },
-        "verdict": row.verdict,
+        "verdict": "not compared" if alone else row.verdict,
         "refuted_by": list(row.refuted_by),
     }
 
@@ -104,12 +109,15 @@ def _parameter(interval: Interval) -> dict[str, Any]:
 
 
 def _given(row: Row) -> dict[str, float]:
-    """Powers that were not fitted."""
-    return {
+    """What was not fitted: values, where every covariate is 1, and powers."""
+    ties = row.entry.ties.items()
+    values = {parameter: tie.value for parameter, tie in ties if tie.value is not None}
+    powers = {
         f"{parameter} {covariate}": power
-        for parameter, tie in row.entry.ties.items()
+        for parameter, tie in ties
         for covariate, power in tie.fixed_powers.items()
     }
+    return {**values, **powers}
 
 
 def finite(value: float) -> float | None:

@@ -81,7 +81,7 @@ def _number(value: float | None) -> str:
 def _verdicts(record: dict[str, Any], every: bool) -> list[str]:
     lines = [f"best, {SPLITS[split]}: {label}" for split, label in record["best"].items()]
     rows = record["league"]
-    for verdict in ("tied", "refuted", "cannot tell"):
+    for verdict in ("tied", "refuted", "not compared", "cannot tell"):
         names = [f"{row['law']} [{row['horizon']}]" for row in rows if row["verdict"] == verdict]
         if verdict == "refuted" and not every:
             laws = dict.fromkeys(row["law"] for row in rows)
@@ -106,11 +106,16 @@ def _chosen(chosen: dict[str, Any]) -> list[str]:
         name, _, covariate = each["name"].partition(" ")
         shown = f"power of {name} in {covariate}" if covariate in chosen["references"] else None
         lines.append(f"  {shown or each['name']} = {each['value']:.4g} (95 %: {low} to {high})")
-    for name, power in chosen["given"].items():
+    for name, value in chosen["given"].items():
         parameter, _, covariate = name.partition(" ")
-        lines.append(f"  power of {parameter} in {covariate} = {power:g} (given)")
+        if covariate:
+            lines.append(f"  power of {parameter} in {covariate} = {value:g} (given)")
+        else:
+            covariates = [each.partition(" ")[2] for each in chosen["given"] if each != name]
+            where = f", where {' and '.join(covariates)} are 1" if covariates else ""
+            lines.append(f"  {name} = {value:g} (given{where})")
     used = {name: value for name, value in chosen["references"].items() if _mentions(chosen, name)}
-    if used:
+    if used and chosen["parameters"]:
         at = ", ".join(f"{name} {value:.4g}" for name, value in used.items())
         lines.append(f"  values at {at}")
     if chosen["intervals_widened"] > SHOWN:

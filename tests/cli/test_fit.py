@@ -181,6 +181,25 @@ def test_other_names_of_columns(shell: Shell, table: Path, tmp_path: Path) -> No
     assert named["league"] == fitted(shell, table)["league"]
 
 
+def test_a_lone_law_is_not_the_best(shell: Shell, table: Path) -> None:
+    """Closed form: two batch sizes judge none but the law without coefficients, against nothing."""
+    two = table.with_name("two.csv")
+    two.write_text("\n".join(table.read_text().splitlines()[:15]))
+    code, out, err = shell("fit", str(two))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "only Step Law [given] can be judged" in err and "--choose" in err
+    code, out, err = shell("fit", str(two), "--choose", "Step Law")
+    assert (code, err) == (0, "")
+    assert "not compared: Step Law [given]" in out
+    assert not [line for line in out.splitlines() if line.startswith("best, ")]
+    assert "eta_constant = 1.79 (given, where n_params and tokens are 1)" in out
+    code, out, _ = shell("fit", str(two), "--law", "Step Law", "--json")
+    record = json.loads(out)
+    assert code == 0 and record["best"] == {}
+    assert [row["verdict"] for row in record["league"]] == ["not compared"]
+    assert record["chosen"]["given"]["eta_constant"] == 1.79
+
+
 WRONG = {
     "no table": (("missing.csv",), "missing.csv"),
     "no such law": (("TABLE", "--law", "magic"), "--law is 'magic'"),
