@@ -46,6 +46,7 @@ def write_law(path: Path, law: FittedLaw) -> None:
         "covariance": law.covariance.tolist(),
         "held_fixed": law.held_fixed,
         "scatter": law.scatter,
+        "at_bound": list(law.at_bound),
         "covariates": {
             name: {"reference": value, "span": list(law.spans[name])}
             for name, value in law.references.items()
@@ -90,6 +91,8 @@ def _law(record: dict[str, Any]) -> FittedLaw:
         references={name: float(each["reference"]) for name, each in covariates.items()},
         spans={name: _span(each["span"]) for name, each in covariates.items()},
         scatter=float(record["scatter"]),
+        # Files of earlier versions do not say it.
+        at_bound=tuple(map(str, record.get("at_bound", []))),
     )
 
 

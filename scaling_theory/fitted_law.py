@@ -37,6 +37,8 @@ class FittedLaw:
     references: of every covariate, in its own unit. spans: its smallest and largest fitted value.
     scatter: standard deviation of ln eta* of single optima around the law, beside its own error;
         where it is known badly, the root mean square of what it may be.
+    at_bound: parameters whose fit ended at a limit of its search. The law is then one of its
+        limits, and the covariance takes them as exactly known: intervals may be too narrow.
     """
 
     form: str
@@ -51,6 +53,7 @@ class FittedLaw:
     references: dict[str, float] = field(default_factory=dict)
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
     scatter: float = 0.0
+    at_bound: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.form not in LAW_FORMS:
@@ -67,6 +70,9 @@ class FittedLaw:
                     f"'{name}' is neither a parameter of '{self.form}' nor one with a covariate "
                     "that has a reference: fit again"
                 )
+        strange = [name for name in self.at_bound if name not in self.parameters]
+        if strange:
+            raise InputError(f"'{strange[0]}' ended at a limit and is no parameter: fit again")
         if not all(isfinite(value) for value in self.parameters.values()):
             raise InputError("a parameter is not a finite number: fit again")
         for term in LAW_FORMS[self.form].terms:

@@ -61,6 +61,7 @@ def fit_record(
             "scatter": None if chosen.fit is None else chosen.fit.scatter,
             "references": {} if chosen.fit is None else dict(chosen.fit.references),
             "parameters": [_parameter(each) for each in intervals],
+            "at_bound": [] if chosen.fit is None else list(chosen.fit.at_bound),
             "intervals_widened": widened,
             "given": _given(chosen),
         },

@@ -123,9 +123,19 @@ def _chosen(chosen: dict[str, Any]) -> list[str]:
         lines.append(
             f"  intervals are {factor:.2f} times the likelihood's, as simulated tables want"
         )
+    if chosen["at_bound"]:
+        lines.append(f"  {_at_limit(chosen['at_bound'])}")
     if chosen["scatter"] is not None:
         lines.append(f"  single optima scatter round it by {chosen['scatter']:.3f} in ln eta")
     return lines
+
+
+def _at_limit(names: Sequence[str]) -> str:
+    """What it means that the fit of these coefficients ended at a limit of its search."""
+    return (
+        f"the fit ended at a limit of {' and '.join(names)}: a law saved from it takes that as "
+        "exactly known, and its intervals may be too narrow"
+    )
 
 
 def _mentions(chosen: dict[str, Any], covariate: str) -> bool:

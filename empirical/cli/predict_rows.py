@@ -99,6 +99,7 @@ def law_row(inputs: Inputs, target: BatchSize) -> dict[str, Any]:
         "standard_error": rate.standard_error,
         "interval95": list(law.interval(batch, inputs.at)),
         "scatter": law.scatter,
+        "at_bound": list(law.at_bound),
         "at": dict(inputs.at),
         "carried_from_tuned_point": carried,
         "outside": [sentence for sentence in outside if sentence],

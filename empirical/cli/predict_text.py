@@ -105,7 +105,13 @@ def _law(law: dict[str, Any]) -> list[str]:
     ]
     if law["carried_from_tuned_point"] is not None:
         lines.append(f"    tuned point carried along it: {law['carried_from_tuned_point']:.4g}")
-    return lines + [f"    * {sentence}" for sentence in law["outside"]]
+    notes = list(law["outside"])
+    if law["at_bound"]:
+        notes.append(
+            f"the fit ended at a limit of {' and '.join(law['at_bound'])}, which the interval "
+            "takes as exactly known: it may be too narrow"
+        )
+    return lines + [f"    * {note}" for note in notes]
 
 
 def _rows(rows: list[dict[str, Any]]) -> list[str]:

@@ -42,6 +42,7 @@ def fitted_law(fit: Fit, table: TableForFit) -> FittedLaw:
             for name in used
         },
         scatter=predictive_scatter(fit, data),
+        at_bound=fit.at_bound,
     )
 
 

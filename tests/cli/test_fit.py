@@ -181,6 +181,26 @@ def test_other_names_of_columns(shell: Shell, table: Path, tmp_path: Path) -> No
     assert named["league"] == fitted(shell, table)["league"]
 
 
+def test_a_law_at_a_limit_says_so(shell: Shell, tmp_path: Path) -> None:
+    """Planted limit: optima that go as B leave no batch at which the law could saturate."""
+    lines = ["batch_size,batch_unit,lr,loss,tokens"]
+    for batch in (4, 8, 16, 32, 64, 128):
+        for octave in range(-3, 4):
+            lr = 1e-4 * batch * 2.0 ** (octave + 0.2)
+            loss = 3 + 0.05 * np.log(lr / (1e-4 * batch)) ** 2 + 1e-3 * np.sin(7 * octave + batch)
+            lines.append(f"{batch},seq,{lr},{loss},1e9")
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    law = str(tmp_path / "law.json")
+    choice = ("--law", "linear saturating", "--choose", "linear saturating", "--law-out", law)
+    code, out, err = shell("fit", str(tmp_path / "runs.csv"), *choice)
+    assert (code, err) == (0, "")
+    assert "the fit ended at a limit of noise_batch: a law saved from it" in out
+    asked = ("predict", "--law", law, "--batch-size", "64seq")
+    assert "* the fit ended at a limit of noise_batch, which the interval" in shell(*asked)[1]
+    row = json.loads(shell(*asked, "--json")[1])["answers"][0]["whole_run"]["tokens"]["law"]
+    assert row["at_bound"] == ["noise_batch"]
+
+
 def test_a_lone_law_is_not_the_best(shell: Shell, table: Path) -> None:
     """Closed form: two batch sizes judge none but the law without coefficients, against nothing."""
     two = table.with_name("two.csv")

@@ -147,6 +147,14 @@ def test_torn_vectors_are_refused(directory: Path, size: int) -> None:
         read_vectors(directory)
 
 
+def test_a_law_without_limits_is_read(tmp_path: Path) -> None:
+    """Closed form: files of earlier versions do not say which coefficients ended at a limit."""
+    write_law(tmp_path / "law.json", replace(LAW, at_bound=tuple(LAW.parameters)[:1]))
+    assert read_law(tmp_path / "law.json").at_bound == tuple(LAW.parameters)[:1]
+    _edit(tmp_path / "law.json", lambda record: record.pop("at_bound"))
+    assert read_law(tmp_path / "law.json").at_bound == ()
+
+
 def test_law_comes_back_unchanged(tmp_path: Path) -> None:
     """Closed form: every field of the law survives."""
     write_law(tmp_path / "law.json", LAW)
@@ -157,6 +165,7 @@ def test_law_comes_back_unchanged(tmp_path: Path) -> None:
 
 LAW_BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
     "unknown law": lambda r: r.update(name="magic"),
+    "limit of no parameter": lambda r: r.update(at_bound=["magic"]),
     "missing parameter": lambda r: r["parameters"].pop("noise_batch"),
     "wrong order": lambda r: r.update(parameters=dict(reversed(r["parameters"].items()))),
     "small covariance": lambda r: r.update(covariance=[[1.0]]),
