@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,21 @@ def cpu_seconds_of_children() -> float:
     """Processor time of all finished child processes; waiting for a core is not in it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+@cache
+def seconds_allowed(idle: float, bare: float) -> float:
+    """Processor seconds for an answer: `idle`, or so many times a bare start where that is slow.
+
+    A core that is shared runs everything slower; a start that only imports numpy and typer, least
+    of seven, tells by how much.
+    """
+    times = []
+    for _ in range(7):
+        before = cpu_seconds_of_children()
+        subprocess.run([sys.executable, "-c", "import numpy, typer"], check=True, timeout=60)
+        times.append(cpu_seconds_of_children() - before)
+    return max(idle, bare * min(times))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from scaling_theory.grid_quantity import GridQuantity
 from scaling_theory.run_curve import run_curve
 from scaling_theory.run_law import run_factors
 from scaling_theory.schedule import Schedule
-from tests.conftest import Shell
+from tests.conftest import Shell, seconds_allowed
 from tests.transfer.surfaces import saved
 
 ROOT = Path(__file__).parents[2]
@@ -383,7 +383,7 @@ def test_answers_at_once_and_imports_nothing_heavy(stats: str, with_statistics: 
     """Rung: closed form (Python's own list of modules and clock), in a fresh process.
 
     Alone on a core it takes 0.3 s; processor time is compared, which waiting does not enter, with
-    the stated 0.5 s (0.8 s with statistics).
+    the stated 0.5 s (0.8 s with statistics), or on a slower core with a bare start there.
     """
     options = [*TUNED, "--batch-size", "512seq", *RECIPE, "--json"]
     if with_statistics:
@@ -411,7 +411,8 @@ def test_answers_at_once_and_imports_nothing_heavy(stats: str, with_statistics: 
         assert code == "0"
         assert not set(HEAVY) & set(modules)
         seconds.append(float(spent))
-    assert statistics.median(seconds) < (0.8 if with_statistics else 0.5)
+    idle, bare = (0.8, 6.0) if with_statistics else (0.5, 4.0)
+    assert statistics.median(seconds) < seconds_allowed(idle, bare)
 
 
 def test_help_shows_an_example(shell: Shell) -> None:

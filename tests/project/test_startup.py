@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from empirical.cli.app import VERBS
-from tests.conftest import PROGRAM, Program, cpu_seconds_of_children
+from tests.conftest import PROGRAM, Program, cpu_seconds_of_children, seconds_allowed
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "scipy.optimize", "matplotlib", "sympy", "jinja2", "safetensors")
@@ -70,7 +70,7 @@ def test_the_check_sees_a_heavy_import() -> None:
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
     """Rung: measurement. Two thirds of the time are spare on an idle core."""
-    assert least_cpu_seconds("--help") < 0.3
+    assert least_cpu_seconds("--help") < seconds_allowed(idle=0.3, bare=1.5)
 
 
 TUNED = ("--from-lr", "3e-4", "--from-batch-size", "64seq", "--batch-size", "512seq")
@@ -79,7 +79,7 @@ TUNED = ("--from-lr", "3e-4", "--from-batch-size", "64seq", "--batch-size", "512
 def test_an_answer_from_a_tuned_point_comes_in_half_a_second() -> None:
     """Rung: measurement (processor time, and what was imported for the answer)."""
     assert modules_after("predict", *TUNED).isdisjoint({"torch", "sympy", "matplotlib"})
-    assert least_cpu_seconds("predict", *TUNED) < 0.5
+    assert least_cpu_seconds("predict", *TUNED) < seconds_allowed(idle=0.5, bare=4.0)
 
 
 def test_every_verb_has_help_with_an_example(program: Program) -> None:
