@@ -240,7 +240,9 @@ def test_the_shipped_sweep_in_its_tiny_form(shell: Shell, tmp_path: Path) -> Non
     assert shell("sweep", "export", "runs/sweep_tiny")[0] == 0
     table = tmp_path / "runs/sweep_tiny/table.csv"
     assert len(table.read_text().splitlines()) == ended["runs"] + 1
-    assert shell("fit", str(table))[0] in (0, 1)
+    code, _, err = shell("fit", str(table))
+    assert code == 2 and "measure at least 3 batch sizes" in err
+    assert shell("fit", str(table), "--choose", "square root")[0] == 0
     code, out, err = shell("validate", "runs/sweep_tiny", "--no-fits", "--json")
     assert code == 0, err
     judged = json.loads(out)["tables"]
