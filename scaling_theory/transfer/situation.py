@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
+from math import hypot, sqrt
 from typing import Literal, get_args
 
 from scaling_theory.errors import (
@@ -146,4 +146,4 @@ class Situation:
         gradient, sigma = self.facts.rms_gradient, self.facts.rms_sigma
         if gradient is None or sigma is None:
             return None
-        return sqrt(gradient**2 + sigma**2 / batch)
+        return hypot(gradient, sigma / sqrt(batch))

@@ -360,6 +360,14 @@ def test_a_rate_whose_interval_reaches_zero_is_not_identified(shell: Shell, tmp_
     assert "* not identified: " in shell(*tuned)[1]
 
 
+def test_gradients_whose_square_no_number_holds_still_answer(shell: Shell) -> None:
+    """Limit: sqrt(v) of 1e300 and 1e-300 is no overflow; the rules without it are as ever."""
+    options = (*TUNED, "--batch-size", "512seq", "--rms-sigma", "1e300", "--rms-gradient", "1e-300")
+    plain = rows(asked(shell, *TUNED, "--batch-size", "512seq"), "one-step")
+    table = rows(asked(shell, *options), "one-step")
+    assert table["linear"]["learning_rate"] == plain["linear"]["learning_rate"]
+
+
 def test_text_and_json_say_the_same(shell: Shell) -> None:
     """Rung: closed form. Every learning rate of the JSON answer stands in the text."""
     options = (*TUNED, "--batch-size", "512seq", *RECIPE, "--simple-batch", "1e6seq")
