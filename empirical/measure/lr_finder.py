@@ -33,10 +33,9 @@ from empirical.measure.measurement import DEFAULT_MEMORY
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
 from empirical.measure.real_updates import RESOLVED, Stepper, stepper_of
-from empirical.measure.request_checks import check_batches, check_steps
+from empirical.measure.request_checks import check_batches, check_steps, check_whole
 from empirical.measure.rows import gradient_of
 from empirical.measure.weighting import Weighing
-from empirical.measure.whole_numbers import check_whole
 from empirical.train.randomness import numpy_generator, private_generator
 from scaling_theory.estimate import Estimate, mean_estimate
 

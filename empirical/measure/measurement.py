@@ -17,11 +17,10 @@ from empirical.measure.noise_report import GroupNoise, noise_of
 from empirical.measure.point import Point
 from empirical.measure.posing import pose_problem
 from empirical.measure.problem import Problem
-from empirical.measure.request_checks import BLOCKS, check_adam, check_micro_batch
+from empirical.measure.request_checks import BLOCKS, check_adam, check_micro_batch, check_whole
 from empirical.measure.spread import Spread, measure_spread
 from empirical.measure.tails import HEAVY, Tails, tails_of
 from empirical.measure.weighting import Weighing
-from empirical.measure.whole_numbers import check_whole
 from empirical.train.randomness import private_generator
 
 SUBSET = 16

@@ -21,10 +21,10 @@ from empirical.measure.functional import (
 )
 from empirical.measure.parameter_vector import unflatten
 from empirical.measure.problem import Mode, Problem, single
+from empirical.measure.request_checks import check_whole
 from empirical.measure.rows import one_by_one, vectorised
 from empirical.measure.samples import SamplePool, gather_samples
 from empirical.measure.weighting import IGNORED, Weighing, find_weights
-from empirical.measure.whole_numbers import check_whole
 from empirical.train.named_function import in_one_line
 
 AGREEMENT = {torch.float32: 1e-3, torch.float64: 1e-7}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, inf
+from operator import index
 
 from torch import Tensor
 
@@ -12,6 +13,19 @@ from scaling_theory.noise_scale import FEWEST_BLOCKS
 
 BLOCKS = 64
 """Deviations that are kept where nothing else is asked for."""
+
+
+def check_whole(**counts: object) -> None:
+    """Raise UsageError for the first count, by its name, that is no whole number; None passes."""
+    for name, value in counts.items():
+        if value is None:
+            continue
+        try:
+            index(value)  # type: ignore[arg-type]  # whatever came: that is asked here
+        except TypeError:
+            raise UsageError(
+                f"{name} is {str(value)[:40]}; a whole number is wanted, such as int({name})"
+            ) from None
 
 
 def check_micro_batch(micro_batch: int, samples: int | None = None, blocks: int = BLOCKS) -> None:
@@ -30,6 +44,7 @@ def check_micro_batch(micro_batch: int, samples: int | None = None, blocks: int 
 
 
 def check_adam(problem: Problem, second_moment: Tensor | None, epsilon: float) -> None:
+    """Refuse an epsilon or a second moment, [P], that no Adam has."""
     if not 0 <= epsilon < inf:
         raise UsageError(f"epsilon is {epsilon}; a finite number of at least 0 is wanted")
     if second_moment is not None and second_moment.shape != problem.point.shape:

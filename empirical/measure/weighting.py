@@ -144,7 +144,7 @@ def _refuse_empty(stack: Stack, table: dict[str, Tensor], loss: Loss, place: str
     rows = {int(w.argmin()) for w in table.values() if float(w.min()) == 0 < float(w.max())}
     for row in sorted(rows):
         with torch.no_grad():
-            alone = loss(stack.batch(stack.tensors(torch.tensor([row]))))
+            alone = loss(stack.batch(stack.tensors(torch.tensor([row], device="cpu"))))
         _refuse_unless_finite(row, float(alone.mean()), place)
 
 
@@ -160,7 +160,9 @@ def _place(pool: SamplePool, number: int) -> str:
     """Where a stack's samples stand, for a reader who counts from 0."""
     if len(pool.stacks) == 1:
         return ""
-    shapes = [tuple(t.shape[1:]) for t in pool.stacks[number].tensors(torch.arange(1))]
+    shapes = [
+        tuple(t.shape[1:]) for t in pool.stacks[number].tensors(torch.arange(1, device="cpu"))
+    ]
     return f" of those with tensors of shape {', '.join(map(str, shapes))}"
 
 
